@@ -1,0 +1,65 @@
+"""Geometry between many views and many points: triangulation, reprojection error, parallax; numpy only.
+
+Observations are flat arrays: `point` [N] index into the points, `view` [N] index into the poses, one ray or pixel each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def sum_by(index: Index, values: Array, count: int) -> Array:
+    """Sum values [N, ...] that share an index -> [count, ...]."""
+    flat = values.reshape(len(values), -1)
+    out = np.stack([np.bincount(index, flat[:, k], count) for k in range(flat.shape[1])], -1)
+    return out.reshape(count, *values.shape[1:])
+
+
+def triangulate(rays: Array, world_from_camera: Array, point: Index, view: Index, count: int, weight: Array | None = None) -> Array:
+    """The points [count, 3] nearest to their rays [N, 3] (camera axes) in least squares; nan where rays are parallel.
+
+    Minimises the squared distance to each ray (Hartley & Sturm's midpoint for any number of views).
+    """
+    turn, place = world_from_camera[view, :3, :3], world_from_camera[view, :3, 3]
+    line = np.einsum("nij,nj->ni", turn, rays)
+    line = line / np.linalg.norm(line, axis=1, keepdims=True)
+    across = np.eye(3) - line[:, :, None] * line[:, None, :]
+    if weight is not None:
+        across = across * weight[:, None, None]
+    normal = sum_by(point, across, count)
+    right = sum_by(point, np.einsum("nij,nj->ni", across, place), count)
+    stiff = np.linalg.eigvalsh(normal)[:, 0] > 1e-9 * np.maximum(np.trace(normal, axis1=1, axis2=2), 1e-12)
+    safe = np.where(stiff[:, None, None], normal, np.eye(3))
+    return np.where(stiff[:, None], np.linalg.solve(safe, right[:, :, None])[:, :, 0], np.nan)
+
+
+def parallax(points: Array, place: Array, point: Index, view: Index) -> Array:
+    """For each point [P, 3], the widest angle in radians of its views' directions from their mean, doubled: [P]."""
+    line = points[point] - place[view]
+    line = line / np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-12)
+    mean = sum_by(point, line, len(points))
+    mean = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    angle = 2 * np.arcsin(np.clip(0.5 * np.linalg.norm(line - mean[point], axis=1), 0, 1))
+    widest = np.zeros(len(points))
+    np.maximum.at(widest, point, angle)
+    return 2 * widest
+
+
+def sampson(fundamental: Array, a: Array, b: Array) -> Array:
+    """Sampson distance in px of pairs a, b [..., 2] to an epipolar geometry b' F a = 0 [3, 3] (Hartley & Zisserman 11.4.3)."""
+    ones = np.ones_like(a[..., :1])
+    fa = np.concatenate([a, ones], -1) @ fundamental.T
+    fb = np.concatenate([b, ones], -1) @ fundamental
+    algebraic = (np.concatenate([b, ones], -1) * fa).sum(-1)
+    slope = fa[..., 0] ** 2 + fa[..., 1] ** 2 + fb[..., 0] ** 2 + fb[..., 1] ** 2
+    return np.abs(algebraic) / np.sqrt(np.maximum(slope, 1e-18))
+
+
+def transfer(homography: Array, a: Array) -> Array:
+    """Pixels [..., 2] through a homography [3, 3]."""
+    mapped = np.concatenate([a, np.ones_like(a[..., :1])], -1) @ homography.T
+    return mapped[..., :2] / np.where(np.abs(mapped[..., 2:]) < 1e-9, 1e-9, mapped[..., 2:])
