@@ -86,6 +86,9 @@ def make(
     if not kit:
         _run([*install, PIP], on_line, cancelled, "The package installer could not be brought up to date.")
     raw = [] if kit else ["--progress-bar", "raw"]
+    first = _first(lock)
+    if first and not kit:
+        _run([*install, *raw, "--retries", "1", "--no-deps", *first], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
     _run([*install, *raw, "-r", str(lock)], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
     note = {"lock": stamp(lock), "name": lock.name, "python": _version(target), "folder": str(folder.resolve())}
     (folder / STAMP).write_text(json.dumps(note, indent=1), encoding="utf-8")
@@ -139,6 +142,12 @@ def size_of(lock: Path) -> str:
     """What a lock says of its size in a comment `# size: 1.6 GB installed, 0.5 GB download`; empty where it says nothing."""
     found = re.search(r"^#\s*size:\s*(.+)$", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
     return found.group(1).strip() if found else ""
+
+
+def _first(lock: Path) -> list[str]:
+    """Arguments of a line `# first on linux: torch==… --extra-index-url …`: what must come from another place than the rest."""
+    found = re.search(r"^#\s*first on (\w+):\s*(.+)$", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(2).split() if found and sys.platform == found.group(1) else []
 
 
 def find_python() -> str:

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""The one door: demo · test · package · env · bench · sample. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from engine import terminal
+from engine.contract import messages
+
+HERE = Path(__file__).resolve().parent
+ENGINE, BLENDER = HERE / ".venv", HERE / ".venv-blender"
+LOCKS, TEST_LOCKS = HERE / "engine" / "locks", HERE / "tests" / "locks"
+SAMPLE = HERE / "sample" / "sample.mp4"
+
+
+def load_environment() -> Any:
+    """addon/environment.py by its path: the same code that sets the engine up inside Blender."""
+    spec = importlib.util.spec_from_file_location("environment", HERE / "addon" / "environment.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["environment"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+environment = load_environment()
+
+
+def engine_python(given: argparse.Namespace, tests: bool = False) -> Path:
+    """The engine's Python, made where it is missing; with what the tests need on request."""
+    lock, why = environment.choose(LOCKS)
+    if getattr(given, "cpu", False) or getattr(given, "cuda", False):
+        lock, why = LOCKS / ("cuda.txt" if given.cuda else "cpu.txt"), "as asked"
+    if not environment.is_ready(ENGINE, lock):
+        print(f"Engine: {lock.name}: {why} {environment.size_of(lock)}", flush=True)
+    python = environment.make(ENGINE, lock, _say)
+    if tests:
+        _add(python, TEST_LOCKS / "tests.txt")
+    return python
+
+
+def _add(python: Path, lock: Path) -> None:
+    """Install a further lock once; a stamp beside the environment remembers its text."""
+    stamp = python.parent.parent / f"{lock.stem}.stamp"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == lock.read_text(encoding="utf-8"):
+        return
+    run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(lock)])
+    shutil.copyfile(lock, stamp)
+
+
+def blender_python() -> list[str] | None:
+    """The command that runs a script inside Blender: the `bpy` module, else a real Blender; None with the way to get one."""
+    try:
+        python = environment.make(BLENDER, TEST_LOCKS / "blender.txt", _say)
+        probe = subprocess.run([str(python), "-c", "import bpy"], capture_output=True)
+        if probe.returncode == 0:
+            return [str(python)]
+    except environment.EnvironmentFailure as failure:
+        print(f"  bpy: {failure}")
+    found = shutil.which("blender")
+    if found:
+        return [found, "-b", "--factory-startup", "--python-exit-code", "1", "-P"]
+    print("Blender's part is left out: `pip install bpy` needs Python 3.11 or 3.13; or put Blender 4.2 or later on the path.")
+    return None
+
+
+def _say(line: str) -> None:
+    if not line.startswith(("Requirement already", "Looking in", "Using cached", "Processing ", "  Downloading", "Downloading")):
+        print(f"  {line[:160]}", flush=True)
+
+
+def run(command: list[str], **more: Any) -> None:
+    """Run a command in the repository; the build ends with its status when it fails."""
+    status = subprocess.run(command, cwd=HERE, **more).returncode
+    if status != 0:
+        sys.exit(status if status > 0 else 1)
+
+
+def env(given: argparse.Namespace) -> None:
+    """Make the environments, and prove the engine."""
+    python = engine_python(given)
+    answer = environment.verify(python, HERE)
+    print(f"The engine stands in {ENGINE} ({answer.get('device')}).")
+    blender = blender_python()
+    print(f"Blender: {' '.join(blender) if blender else 'none'}")
+
+
+def demo(given: argparse.Namespace) -> None:
+    """One clip becomes a Blender scene, with stills, a short film and a contact sheet."""
+    python = engine_python(given)
+    blender = blender_python()
+    clip = Path(given.clip or SAMPLE).resolve()
+    out = Path(given.out or HERE / "demo").resolve()
+    began = time.monotonic()
+    status = run_engine(python, [
+        str(clip), "--want", "camera,depth,mattes,slowmo,cloud", "--size", str(given.size),
+        "--out", str(out / "results"), "--store", str(out / "store"),
+    ])
+    if blender:
+        subprocess.run([*blender, str(HERE / "tests" / "demo" / "scene.py"), "--", "--out", str(out)], cwd=HERE)
+    run([str(python), str(HERE / "tests" / "demo" / "contact_sheet.py"), str(out)])
+    print(f"{time.monotonic() - began:.0f} s. Results: {out}")
+    sys.exit(status)
+
+
+def run_engine(python: Path, arguments: list[str]) -> int:
+    """Run the engine and print one line for each stage: time, and what was used. Its exit status, 0 or 1."""
+    engine = subprocess.Popen(
+        [str(python), "-m", "engine", *arguments, "--json"], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )
+    assert engine.stdout
+    for line in engine.stdout:
+        text = terminal.line(messages.from_line(line))
+        if text:
+            print(text, flush=True)
+    if engine.wait() not in (0, 1):
+        sys.exit(engine.returncode)
+    return engine.returncode
+
+
+def test(given: argparse.Namespace) -> None:
+    """All tests: the engine's in its Python, the add-on's in Blender's; the border between them is the users' own."""
+    python = engine_python(given, tests=True)
+    more = given.rest
+    status = [subprocess.run([str(python), "-m", "ruff", "check", "."], cwd=HERE).returncode]
+    rooms = [f"tests/{room}" for room in ("contract", "house", "engine", "whole") if (HERE / "tests" / room).is_dir()]
+    blender = blender_python()
+    surroundings = {**os.environ, "UNFLATTEN_BPY": blender[0] if blender and len(blender) == 1 else ""}
+    status.append(subprocess.run([str(python), "-m", "pytest", *rooms, *more], cwd=HERE, env=surroundings).returncode)
+    if blender and len(blender) == 1:
+        surroundings = {**os.environ, "UNFLATTEN_ENGINE": str(python)}
+        status.append(subprocess.run([*blender, "-m", "pytest", "tests/addon", *more], cwd=HERE, env=surroundings).returncode)
+    sys.exit(max(status))
+
+
+def package(given: argparse.Namespace) -> None:
+    """The extension's zip, built and validated by Blender's own tool."""
+    blender = blender_python()
+    if not blender or len(blender) != 1:
+        sys.exit("The package is built by the tool inside the bpy module, which is missing here.")
+    tool = next(BLENDER.rglob("blender_ext.py"))
+    out = Path(given.out or HERE / "dist")
+    out.mkdir(parents=True, exist_ok=True)
+    run([blender[0], str(tool), "build", "--source-dir", str(HERE), "--output-dir", str(out)])
+    for archive in sorted(out.glob("*.zip")):
+        run([blender[0], str(tool), "validate", str(archive)])
+
+
+def bench(given: argparse.Namespace) -> None:
+    """Measure against the peers; tables go to tests/bench/RESULTS.md."""
+    python = engine_python(given, tests=True)
+    names = given.rest or sorted(path.stem for path in (HERE / "tests" / "bench").glob("*.py"))
+    for name in names:
+        run([str(python), str(HERE / "tests" / "bench" / f"{name}.py")])
+
+
+def sample(given: argparse.Namespace) -> None:
+    """Render the sample shot and its truth anew."""
+    blender = blender_python() or sys.exit(1)
+    run([*blender, str(HERE / "sample" / "make.py"), *given.rest])
+
+
+def main() -> None:
+    """Read the word and its options, then do it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    words = parser.add_subparsers(dest="word", required=True, metavar="demo · test · package · env · bench · sample")
+    for work in (demo, test, package, env, bench, sample):
+        word = words.add_parser(work.__name__, help=(work.__doc__ or "").split("\n")[0])
+        word.set_defaults(work=work)
+        if work in (env, demo, test, bench):
+            kind = word.add_mutually_exclusive_group()
+            kind.add_argument("--cpu", action="store_true", help="the engine for the CPU")
+            kind.add_argument("--cuda", action="store_true", help="the engine for NVIDIA GPUs")
+        if work is demo:
+            word.add_argument("clip", nargs="?", help="a video or an image sequence; the sample shot otherwise")
+            word.add_argument("--size", type=int, default=640, help="longest side of the frames")
+        if work in (demo, package):
+            word.add_argument("--out", help="where the results go")
+    given, rest = parser.parse_known_args()
+    given.rest = [entry for entry in rest if entry != "--"]
+    try:
+        given.work(given)
+    except environment.EnvironmentFailure as failure:
+        sys.exit(str(failure))
+
+
+if __name__ == "__main__":
+    main()

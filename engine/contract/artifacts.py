@@ -1,0 +1,48 @@
+"""The contract's kinds of result: files, types, shapes, units, axes; standard library only.
+
+Everywhere: OpenCV camera (x right, y down, z forward), right-handed world with z up, `world_from_camera`,
+pixel centres at +0.5, radians, frame numbers of the clip in every file name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FRAME = "%06d"  # the clip's frame number in a file name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of result and the files that hold it inside a stage's folder."""
+
+    name: str
+    files: tuple[str, ...]
+    content: str
+
+
+KINDS = (
+    Kind("frames", ("%06d.png", "clip.json"),
+         "display-referred RGB, upright, square pixels, 8 or 16 bit; clip.json: size [W, H], fps as 'num/den', "
+         "frames (numbers), times (s), cuts (first frame after each), duplicates (frames equal to the one before), "
+         "bits, source_size, source (path), kind (video or sequence), audio (bool)"),
+    Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
+         "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "
+         "forward-backward check; flow.json: size [W, H] of the working grid, gaps"),
+    Kind("masks", ("%06d.png", "movers.json"), "8 bit, 255 on what moves by itself, at the size of the flow"),
+    Kind("camera", ("camera.npz", "report.json", "report.png", "colmap/"),
+         "frame [T] int, world_from_camera [T, 4, 4] float64, focal [T, 2] px, centre [T, 2] px, distortion [T, 4] "
+         "(k1 k2 p1 p2, OpenCV), solved [T] bool, size [2] (W, H) to which focal and centre belong; report: method, "
+         "scale (metric, assumed or arbitrary), reprojection error per frame, coverage, frames to distrust"),
+    Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
+    Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
+    Kind("depth", ("%06d.exr", "depth.json"),
+         "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1; "
+         "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot)"),
+    Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
+    Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
+         "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "
+         "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
+    Kind("slowmo", ("%06d.png", "times.npz"), "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1"),
+    Kind("retimed", ("camera.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png"), "as camera, depth and mattes, at the times of slowmo, numbered as its frames"),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}

@@ -1,0 +1,18 @@
+"""The contract's options, one frozen dataclass per stage, one stage per file; standard library only."""
+
+from .cloud import Cloud
+from .consistent_depth import ConsistentDepth
+from .depth import Depth
+from .flow import Flow
+from .frames import Frames
+from .interpolate import Interpolate
+from .mattes import Mattes
+from .movers import Movers
+from .orient import Orient
+from .retime import Retime
+from .solve import Solve
+
+__all__ = [
+    "Cloud", "ConsistentDepth", "Depth", "Flow", "Frames", "Interpolate",
+    "Mattes", "Movers", "Orient", "Retime", "Solve",
+]

@@ -1,0 +1,60 @@
+"""The contract's table of stages: what each is called, reads and makes; standard library only.
+
+A new stage is one line here, one file in options/, one file engine/stages/<name>.py, and its test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import options as o
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the work. `weight` is its rough share of the time, for one progress bar over all."""
+
+    name: str
+    label: str
+    options: type
+    needs: tuple[str, ...]  # must be there
+    uses: tuple[str, ...]  # taken along where the plan holds them
+    makes: tuple[str, ...]  # kinds in artifacts.py
+    weight: float
+    version: int  # raised when the same options give another result
+
+
+STAGES = (
+    Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 1),
+    Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 1),
+    Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
+    Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 1),
+    Stage("orient", "Upright and to scale", o.Orient, ("solve",), (), ("camera", "points"), 0.2, 1),
+    Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "movers"), (), ("depth",), 5, 1),
+    Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 1),
+    Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "movers"), (), ("cloud",), 1, 1),
+    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), (), ("mattes",), 3, 1),
+    Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 1),
+    Stage("retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("flow", "orient", "consistent_depth", "mattes"), ("retimed",), 1, 1),
+)
+BY_NAME = {stage.name: stage for stage in STAGES}
+
+# What a user may ask for, and the stages whose results answer it.
+WANTS = {
+    "camera": ("orient",),
+    "depth": ("consistent_depth",),
+    "cloud": ("cloud",),
+    "mattes": ("mattes",),
+    "slowmo": ("interpolate", "retime"),
+}
+
+
+def plan(wants: tuple[str, ...]) -> tuple[Stage, ...]:
+    """The stages that answer `wants`, each after what it needs."""
+    todo = {name for want in wants for name in WANTS[want]}
+    missing = set(todo)
+    while missing:
+        needed = {need for name in missing for need in BY_NAME[name].needs}
+        missing = needed - todo
+        todo |= needed
+    return tuple(stage for stage in STAGES if stage.name in todo)

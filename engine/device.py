@@ -1,0 +1,50 @@
+"""Where tensors live: one choice per process, made once, the same code on CPU and CUDA."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .failures import ResourceFailure
+
+if TYPE_CHECKING:
+    import torch
+
+
+@cache
+def pick(wanted: str = "auto") -> torch.device:
+    """The device for 'auto', 'cpu' or 'cuda'; asking for CUDA where there is none fails rather than falls back."""
+    import torch
+
+    torch.set_num_threads(threads())
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ResourceFailure(
+            "no-device", "There is no CUDA device.", "torch finds no NVIDIA GPU, or this engine was installed for the CPU.",
+            "Choose the device 'auto' or 'cpu', or install the engine for CUDA.",
+        )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def threads() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_free(device: torch.device | None = None) -> int:
+    """Bytes free on the device, or in main memory; 0 where the system does not tell."""
+    if device is not None and device.type == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def autocast(device: torch.device) -> Any:
+    """Half precision where it is faster (CUDA); full precision on the CPU."""
+    import torch
+
+    return torch.autocast("cuda", torch.float16, enabled=device.type == "cuda")

@@ -1,0 +1,74 @@
+"""Everything that can go wrong, as the user will read it; imports nothing but the standard library.
+
+    Failure
+    ├── ClipFailure        the clip cannot be read              (clip-missing, clip-empty, clip-no-video, clip-damaged, …)
+    ├── ShotFailure        the clip does not hold the answer    (no-motion, no-parallax, no-tracks, no-movers, too-short, …)
+    ├── ChildFailure       a helper process died                (child-died)
+    ├── ResourceFailure    the machine is too small             (no-memory, disk-full, no-device)
+    ├── SetupFailure       the installation is not whole        (package-missing, weights-missing, weights-damaged)
+    └── RequestFailure     what was asked cannot be             (wrong-option, masks-missing)
+
+Each carries `code, what, why, remedy`, and `change`, a remedy that a button can carry out: {stage: {option: value}}.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+
+class Failure(Exception):
+    """One clear sentence each for what, why and remedy."""
+
+    def __init__(self, code: str, what: str, why: str, remedy: str, change: dict[str, dict[str, Any]] | None = None) -> None:
+        super().__init__(f"{what} {why} {remedy}")
+        self.code, self.what, self.why, self.remedy, self.change = code, what, why, remedy, change or {}
+
+
+class ClipFailure(Failure):
+    """The clip cannot be read."""
+
+
+class ShotFailure(Failure):
+    """The clip was read, but does not hold what was asked of it."""
+
+
+class ChildFailure(Failure):
+    """A process that the engine had started died."""
+
+
+class ResourceFailure(Failure):
+    """The machine has not enough of something."""
+
+
+class SetupFailure(Failure):
+    """The engine's installation is not whole."""
+
+
+class RequestFailure(Failure):
+    """The request contradicts itself or the clip."""
+
+
+def of_exception(error: BaseException, log: str) -> Failure:
+    """Any exception as a Failure; what nobody foresaw becomes `internal` and names the log file."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ResourceFailure(
+            "disk-full", "The results could not be written.", "The disk that holds the cache is full.",
+            "Free some space or clean the cache (`python -m engine cache clean`), then run again; finished frames are kept.",
+        )
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in str(error):
+        return ResourceFailure(
+            "no-memory", "The memory ran out.", "The frames at this size need more than is free.",
+            "Run again with smaller frames.", {"frames": {"size": 1280}, "flow": {"size": 512}},
+        )
+    if isinstance(error, ModuleNotFoundError):
+        return SetupFailure(
+            "package-missing", "The engine is not complete.", f"The package '{error.name}' is not installed.",
+            "Repair the engine in the add-on's preferences, or run `python3 build.py env`.",
+        )
+    return Failure(
+        "internal", "Something went wrong inside the engine.", f"{type(error).__name__}: {error}",
+        f"The log tells more; please send it with a report: {log}",
+    )

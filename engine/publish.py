@@ -1,0 +1,62 @@
+"""Results out of the store into the user's folder, under names that never change; linked where the disk allows it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Iterator
+
+from .store import DONE, beside, read_json, write_json
+
+# want -> (stage, folder inside the stage, folder inside the user's)
+PLACES = {
+    "camera": (("orient", "", "camera"),),
+    "depth": (("consistent_depth", "", "depth"),),
+    "cloud": (("cloud", "", "cloud"),),
+    "mattes": (("mattes", "", "mattes"),),
+    "slowmo": (("interpolate", "", "slowmo"), ("retime", "", "slowmo")),
+}
+MANIFEST = ".unflatten.json"  # what an earlier run laid here, so that it can be taken away again
+
+
+def publish(folders: dict[str, Path], wants: tuple[str, ...], out: Path) -> None:
+    """Lay the results of `wants` into `out`; files of an earlier run of the same want that are no more are removed."""
+    out.mkdir(parents=True, exist_ok=True)
+    manifest: dict[str, list[str]] = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
+    for want in wants:
+        laid = [_lay(source, out, target) for source, target in _files(folders, want)]
+        for stale in set(manifest.get(want, [])) - set(laid):
+            _remove(out, stale)
+        manifest[want] = laid
+    write_json(out / MANIFEST, manifest)
+
+
+def _files(folders: dict[str, Path], want: str) -> Iterator[tuple[Path, str]]:
+    for stage, inside, name in PLACES[want]:
+        if stage not in folders:
+            continue
+        root = folders[stage] / inside
+        for source in sorted(root.rglob("*")):
+            if source.is_file() and source.name != DONE and not source.name.startswith("."):
+                yield source, f"{name}/{source.relative_to(root).as_posix()}"
+
+
+def _lay(source: Path, out: Path, name: str) -> str:
+    with beside(out / name) as fresh:
+        try:
+            os.link(source, fresh)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(source, fresh)
+    return name
+
+
+def _remove(out: Path, name: str) -> None:
+    path = (out / name).resolve()
+    if path.is_relative_to(out.resolve()):  # the manifest lies in the user's folder: never trust it outside
+        path.unlink(missing_ok=True)
+
+
+def write_summary(out: Path, content: dict[str, Any]) -> None:
+    """summary.json: per stage what was used, seconds, address, figures, warnings."""
+    write_json(out / "summary.json", content)

@@ -1,0 +1,120 @@
+"""The store: results by address, complete or absent. Written beside, renamed into place, done.json last.
+
+    store/<stage>/<address>/            a finished result: its files and done.json
+    store/<stage>/<address>.part/       one in the making, kept over a crash so that it can go on where it stopped
+    store/<stage>/<address>.lock        held (by the operating system) while a process writes there
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+DONE = "done.json"
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A path to write to, renamed to `path` when the block ends well: a crash leaves no half-written file."""
+    fresh = path.with_name(f".writing-{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield fresh
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON with sorted keys, written beside and renamed."""
+    with beside(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What write_json wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+class Store:
+    """A folder of results. `room` is a context: it yields the folder to write into, and finishes it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def find(self, stage: str, address: str) -> Path | None:
+        """The finished result, or None."""
+        folder = self.root / stage / address
+        return folder if (folder / DONE).is_file() else None
+
+    def summary(self, stage: str, address: str) -> dict[str, Any]:
+        """What the stage said of itself when it finished."""
+        return read_json(self.root / stage / address / DONE)
+
+    @contextmanager
+    def room(self, stage: str, address: str) -> Iterator[Path]:
+        """The unfinished folder of a result, locked; what an earlier run left in it is still there."""
+        part = self.root / stage / f"{address}.part"
+        part.mkdir(parents=True, exist_ok=True)
+        with _locked(self.root / stage / f"{address}.lock"):
+            part.mkdir(parents=True, exist_ok=True)
+            for stale in part.rglob(".writing-*"):
+                stale.unlink(missing_ok=True)
+            yield part
+
+    def finish(self, stage: str, address: str, summary: dict[str, Any]) -> Path:
+        """Seal an unfinished folder: done.json last, then the rename."""
+        part, folder = self.root / stage / f"{address}.part", self.root / stage / address
+        write_json(part / DONE, summary)
+        if folder.exists():  # an interrupted removal
+            shutil.rmtree(folder)
+        os.replace(part, folder)
+        return folder
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes held by each stage."""
+        stages = sorted(entry for entry in self.root.iterdir() if entry.is_dir()) if self.root.is_dir() else []
+        return {
+            stage.name: sum(file.stat().st_size for file in stage.rglob("*") if file.is_file()) for stage in stages
+        }
+
+    def clean(self, older_than_days: float = 0.0) -> int:
+        """Remove results not touched for so long; returns bytes freed. Done.json goes first: half a removal is none."""
+        freed = 0
+        for done in list(self.root.glob(f"*/*/{DONE}")):
+            if time.time() - done.stat().st_mtime < older_than_days * 86400:
+                continue
+            folder = done.parent
+            freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            done.unlink()
+            shutil.rmtree(folder)
+        return freed
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """An exclusive lock that the operating system lets go when its holder dies."""
+    with open(path, "a+b") as file:
+        while not _try_lock(file):
+            time.sleep(0.2)
+        yield
+
+
+def _try_lock(file: Any) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
