@@ -1,0 +1,84 @@
+"""Synth room: a made shot on disk — the clip as a video, the truth in the contract's formats; imports av, cv2, OpenEXR.
+
+    FOLDER/clip.mp4              what an artist would have
+    FOLDER/camera.npz            as the contract's camera
+    FOLDER/depth/%06d.exr        Z float32, confidence 1; 0 = sky
+    FOLDER/alpha/%06d.png        16 bit, share of the pixel that movers cover
+    FOLDER/flow/%06d.npz         flow [H, W, 2] float32 px to the next frame, visible [H, W] bool
+    FOLDER/between/%06d.png      the true picture half a frame after the one it is numbered by
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import OpenEXR
+from av.video.reformatter import ColorRange, Colorspace
+
+from ..store import beside
+from .shots import FPS, Shot
+
+
+def write_clip(shot: Shot, path: Path, crf: int = 10, fps: int = FPS) -> None:
+    """The shot as H.264 (4:2:0, Rec. 709, limited range), one thread so that the bytes repeat."""
+    write_video(shot.pictures, path, crf, fps)
+
+
+def write_video(pictures: np.ndarray, path: Path, crf: int = 10, fps: int = FPS) -> None:
+    """pictures [T, H, W, 3] uint8 RGB as H.264 in whatever container the path's ending names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps))
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "medium", "threads": "1"}
+        stream.codec_context.color_range = 1
+        stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """PNG from RGB uint8 or grey uint8 or uint16."""
+    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    ok, coded = cv2.imencode(".png", np.ascontiguousarray(ordered))
+    if not ok:
+        raise ValueError(f"{path} could not be coded as PNG")
+    with beside(path) as fresh:
+        fresh.write_bytes(coded.tobytes())
+
+
+def write_depth(path: Path, depth: np.ndarray) -> None:
+    """Depth [H, W] float32 as the contract's EXR, confidence 1 where it is known."""
+    channels = {"Z": depth.astype(np.float32), "confidence": (depth > 0).astype(np.float32)}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with beside(path) as fresh:
+        OpenEXR.File(header, channels).write(str(fresh))
+
+
+def write_camera(path: Path, shot: Shot) -> None:
+    """The contract's camera.npz."""
+    with beside(path) as fresh, open(fresh, "wb") as file:
+        np.savez(file, frame=shot.frame, world_from_camera=shot.world_from_camera, focal=shot.focal, centre=shot.centre,
+                 distortion=shot.distortion, solved=np.ones(len(shot.frame), bool), size=np.array(shot.size))
+
+
+def write_truth(shot: Shot, folder: Path, between: bool = True) -> None:
+    """Everything that is known of the shot, in the layout told at the top of this file."""
+    write_camera(folder / "camera.npz", shot)
+    for row, frame in enumerate(shot.frame):
+        write_depth(folder / "depth" / f"{frame:06d}.exr", shot.depth[row])
+        write_picture(folder / "alpha" / f"{frame:06d}.png", np.rint(shot.alpha[row] * 65535).astype(np.uint16))
+        if row + 1 < len(shot.frame):
+            with beside(folder / "flow" / f"{frame:06d}.npz") as fresh, open(fresh, "wb") as file:
+                np.savez_compressed(file, flow=shot.flow[row], visible=shot.visible[row])
+            if between:
+                write_picture(folder / "between" / f"{frame:06d}.png", shot.between(frame + 0.5))
