@@ -6,7 +6,7 @@ The state dicts take the public checkpoint key for key (`state_dictFC` flow, `st
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -109,19 +109,23 @@ class SuperSloMo(nn.Module):
         w0, w1 = (1 - t) * seen, t * (1 - seen)
         return (w0 * warp(first, ft0) + w1 * warp(second, ft1)) / (w0 + w1), seen
 
-    def forward(self, first: Tensor, second: Tensor, times: Sequence[float], batch: int = 4) -> Iterator[Tensor]:
-        """One picture [B, 3, H, W] RGB 0..1 for each time in (0, 1); the flow is found once. Any size: padded inside."""
-        high, wide = first.shape[-2:]
+    def prepare(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `render` needs of a pair of any size, found once: both pictures padded and normalised, F01 and F10."""
         mean = first.new_tensor(MEAN).view(1, 3, 1, 1)
         a, b = (_padded(picture) - mean for picture in (first, second))
-        f01, f10 = self.flows(a, b)
-        count = a.shape[0]
-        for start in range(0, len(times), batch):
-            some = times[start : start + batch]
-            t = a.new_tensor(some).repeat_interleave(count).view(-1, 1, 1, 1)
-            many = [x.repeat(len(some), 1, 1, 1) for x in (a, b, f01, f10)]
-            made, _ = self.between(*many, t)
-            yield from (made + mean)[..., :high, :wide].split(count)
+        return a, b, *self.flows(a, b)
+
+    def render(self, pair: tuple[Tensor, Tensor, Tensor, Tensor], times: Sequence[float], size: tuple[int, int]) -> Tensor:
+        """Pictures [len(times), B, 3, *size] RGB 0..1 at times in (0, 1), in one batch."""
+        count = pair[0].shape[0]
+        t = pair[0].new_tensor(times).repeat_interleave(count).view(-1, 1, 1, 1)
+        made, _ = self.between(*(x.repeat(len(times), 1, 1, 1) for x in pair), t)
+        made = made + made.new_tensor(MEAN).view(1, 3, 1, 1)
+        return made[..., : size[0], : size[1]].unflatten(0, (len(times), count))
+
+    def forward(self, first: Tensor, second: Tensor, times: Sequence[float]) -> Tensor:
+        """Pictures [len(times), B, 3, H, W] between two [B, 3, H, W], RGB 0..1, at any times in (0, 1)."""
+        return self.render(self.prepare(first, second), times, tuple(first.shape[-2:]))
 
 
 def _padded(picture: Tensor) -> Tensor:

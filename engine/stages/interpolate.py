@@ -1,0 +1,79 @@
+"""Stage 'interpolate': frames in between, at any source times; reads frames only, knows nothing of cameras or Blender."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .. import store
+from ..contract.options.interpolate import Interpolate
+from ..slowmo import makers, pictures, timeline
+from ..slowmo.timeline import Moment
+from ..stage import Inputs, Report
+
+USED = {
+    "flow": "optical flow (DIS both ways, inverted at each time, weighed by visibility)",
+    "super_slomo": "Super SloMo networks",
+    "blocks": "block motion compensation (FFmpeg minterpolate)",
+    "blend": "frame blending",
+    "sample": "nearest frame",
+}
+
+
+def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> None:
+    """Output frames numbered from 1, and times.npz with the source time of each."""
+    folder = inputs["frames"]
+    clip = store.read_json(folder / "clip.json")
+    track, times = timeline.read(clip), timeline.wanted(options, clip)
+    moments = [track.locate(time) for time in times]
+    _write_times(room / "times.npz", times, moments)
+    todo = _missing(room, moments)
+    done, total = len(times) - sum(map(len, todo.values())), len(times)
+    report.progress(done, total)
+    copied = {moment for moment in todo if moment.fraction == 0.0}
+    with makers.choose(options, folder, track, inputs) as maker:
+        for moment, content in itertools.chain(_copies(folder, copied), maker.make([m for m in todo if m not in copied])):
+            for number in todo[moment]:
+                pictures.write(room / (pictures.NAME % number), content)
+                done += 1
+            report.progress(done, total)
+            if done % 24 == 0:
+                report.preview(todo[moment][0], room / (pictures.NAME % todo[moment][0]))
+        report.figures.update(maker.figures())
+    _tell(report, options, clip, track, moments)
+
+
+def _missing(room: Path, moments: list[Moment]) -> dict[Moment, list[int]]:
+    """Output numbers still to be written, by moment, in the order of the source."""
+    todo: dict[Moment, list[int]] = {}
+    for number, moment in enumerate(moments, 1):
+        if not (room / (pictures.NAME % number)).is_file():
+            todo.setdefault(moment, []).append(number)
+    return dict(sorted(todo.items(), key=lambda item: (item[0].before, item[0].after, item[0].fraction)))
+
+
+def _copies(folder: Path, moments: set[Moment]) -> Iterator[tuple[Moment, bytes]]:
+    for moment in sorted(moments, key=lambda m: m.before):
+        yield moment, (folder / (pictures.NAME % moment.before)).read_bytes()
+
+
+def _write_times(path: Path, times: np.ndarray, moments: list[Moment]) -> None:
+    """What the pictures show: the time asked for, and the two frames it lies between."""
+    with store.beside(path) as fresh, open(fresh, "wb") as file:
+        np.savez(
+            file, time=times, before=np.array([m.before for m in moments], np.int64),
+            after=np.array([m.after for m in moments], np.int64), fraction=np.array([m.fraction for m in moments]),
+        )
+
+
+def _tell(report: Report, options: Interpolate, clip: dict, track: timeline.Timeline, moments: list[Moment]) -> None:
+    kept = Counter(moment.fraction == 0.0 for moment in moments)
+    report.used = USED[options.method]
+    report.figures.update(
+        frames=len(moments), made=kept[False], copied=kept[True], repeats_as_time=len(clip["frames"]) - len(track.frame),
+        cuts=int(track.shot[-1]), fps=str(timeline.output_fps(options, clip)),
+    )
