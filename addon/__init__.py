@@ -1,0 +1,19 @@
+"""The room that knows Blender: everything it registers, in order. Nothing here knows pixels."""
+
+from __future__ import annotations
+
+from . import settings
+
+ROOMS = (settings,)
+
+
+def register() -> None:
+    """Called by Blender when the extension is switched on."""
+    for room in ROOMS:
+        room.register()
+
+
+def unregister() -> None:
+    """Called by Blender when the extension is switched off: nothing of it stays."""
+    for room in reversed(ROOMS):
+        room.unregister()

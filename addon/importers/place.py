@@ -1,0 +1,94 @@
+"""Where imported things live: the collection, the empty that carries everything, and the memory of what was made. Imports bpy.
+
+What was made is remembered by pointers on the clip, so that renaming, moving or hiding does not lead to a second copy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+NUMBERED_FROM = 1  # the engine counts the frames of a movie from here
+
+
+def first_frame(clip: bpy.types.MovieClip) -> int:
+    """The engine's number of the clip's first frame: 1 for movies, the number in the file name for sequences."""
+    if clip.source != "SEQUENCE":
+        return NUMBERED_FROM
+    digits = ""
+    for letter in reversed(Path(clip.filepath).stem):
+        if not letter.isdigit():
+            break
+        digits = letter + digits
+    return int(digits or NUMBERED_FROM)
+
+
+def frame_shift(clip: bpy.types.MovieClip) -> int:
+    """Scene frame minus clip frame: where the artist has laid the clip on the timeline."""
+    return clip.frame_start - first_frame(clip) - clip.frame_offset
+
+
+def load_clip(path: str) -> bpy.types.MovieClip:
+    """The clip of a file, laid so that scene frames equal clip frames."""
+    clip = bpy.data.movieclips.load(path, check_existing=True)
+    clip.frame_start = first_frame(clip)
+    return clip
+
+
+def made(clip: bpy.types.MovieClip, role: str) -> bpy.types.PropertyGroup:
+    """The memory of one thing that was made for this clip: `.object`, `.material`, `.mask`, `.clip`, `.image`, `.group`."""
+    memory = clip.unflatten.made
+    found = memory.get(role)
+    if found is None:
+        found = memory.add()
+        found.name = role
+    return found
+
+
+def collection_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> bpy.types.Collection:
+    """The collection that holds what was recovered from this clip."""
+    memory = made(clip, "collection")
+    if memory.collection is None:
+        memory.collection = bpy.data.collections.new(f"Unflatten {clip.name}")
+    if memory.collection not in scene.collection.children_recursive:
+        scene.collection.children.link(memory.collection)
+    return memory.collection
+
+
+def root_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> bpy.types.Object:
+    """The empty that carries everything: turn, move and scale it to correct the world as a whole."""
+    root, fresh = object_of(clip, scene, "root", f"Unflatten {clip.name}", lambda name: None, parented=False)
+    if fresh:
+        root.empty_display_type, root.empty_display_size = "ARROWS", 0.5
+    return root
+
+
+def object_of(
+    clip: bpy.types.MovieClip, scene: bpy.types.Scene, role: str, name: str, data: object, parented: bool = True,
+) -> tuple[bpy.types.Object, bool]:
+    """The object of a role and whether it is new; `data(name)` makes its data. A deleted one comes back to its collection."""
+    memory = made(clip, role)
+    fresh = memory.object is None
+    if fresh:
+        memory.object = bpy.data.objects.new(name, data(name))
+        if parented:
+            memory.object.parent = root_of(clip, scene)
+    if memory.object.name not in scene.objects:
+        collection_of(clip, scene).objects.link(memory.object)
+    return memory.object, fresh
+
+
+def sequence(path: Path, colorspace: str) -> bpy.types.Image:
+    """The image sequence that begins with this file; the same datablock for the same file."""
+    image = next((it for it in bpy.data.images if it.source == "SEQUENCE" and bpy.path.abspath(it.filepath) == str(path)), None)
+    if image is None:
+        image = bpy.data.images.load(str(path))
+        image.source = "SEQUENCE"
+    image.colorspace_settings.name = colorspace
+    return image
+
+
+def numbered(folder: Path, ending: str) -> list[int]:
+    """The frame numbers of the files in a folder, ascending."""
+    return sorted(int(path.stem) for path in folder.glob(f"*{ending}") if path.stem.isdigit())

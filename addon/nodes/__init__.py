@@ -1,0 +1,1 @@
+"""Node trees built in code. Imports bpy; knows neither clips nor files."""

@@ -1,0 +1,59 @@
+"""Materials that show the plate, and the compositor tree that lays a render over it. Imports bpy and versions."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import versions
+from . import tree
+
+COLOUR, UV = "Col", "UVMap"
+
+
+def colour_material() -> bpy.types.Material:
+    """Glows in the colour that each point carries; shared by all clouds."""
+    found = next((it for it in bpy.data.materials if it.get(tree.STAMP) == "colour" and it.library is None), None)
+    if found is not None:
+        return found
+    made = bpy.data.materials.new("Unflatten colour")
+    made[tree.STAMP] = "colour"
+    nodes, links = _emission(made)
+    source = nodes.new("ShaderNodeAttribute")
+    source.attribute_name = COLOUR
+    links.new(source.outputs["Color"], nodes["Emission"].inputs["Color"])
+    return made
+
+
+def plate_material(name: str) -> bpy.types.Material:
+    """Glows in the colours of the plate, laid on by the camera that shot it; `show_on` gives it the frames."""
+    made = bpy.data.materials.new(name)
+    nodes, links = _emission(made)
+    place = nodes.new("ShaderNodeUVMap")
+    place.uv_map = UV
+    picture = nodes.new("ShaderNodeTexImage")
+    picture.name = picture.label = "Plate"
+    picture.extension = "EXTEND"
+    links.new(place.outputs[0], picture.inputs["Vector"])
+    links.new(picture.outputs["Color"], nodes["Emission"].inputs["Color"])
+    return made
+
+
+def show_on(material: bpy.types.Material, image: bpy.types.Image, first: int, count: int, shift: int) -> None:
+    """Let the material's plate show file `first` at scene frame `first + shift`, and the following ones after it."""
+    node = versions.node_tree_of(material).nodes.get("Plate")
+    if node is None:  # the artist has built something else: theirs stays
+        return
+    node.image = image
+    user = node.image_user
+    user.frame_start, user.frame_duration, user.frame_offset = first + shift, count, first - 1
+    user.use_auto_refresh, user.use_cyclic = True, False
+
+
+def _emission(material: bpy.types.Material) -> tuple[bpy.types.bpy_prop_collection, bpy.types.NodeLinks]:
+    group = versions.node_tree_of(material)
+    group.nodes.clear()
+    glow = group.nodes.new("ShaderNodeEmission")
+    glow.name = "Emission"
+    end = group.nodes.new("ShaderNodeOutputMaterial")
+    group.links.new(glow.outputs[0], end.inputs["Surface"])
+    return group.nodes, group.links

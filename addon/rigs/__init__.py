@@ -1,0 +1,1 @@
+"""What artists do with a recovered scene. Imports bpy, importers and nodes."""

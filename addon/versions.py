@@ -1,0 +1,115 @@
+"""The only file that asks which Blender this is: 4.2 LTS to 5.2. Imports bpy, nothing of the add-on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+V = bpy.app.version
+
+
+def fcurves_of(owner: bpy.types.ID) -> Any:
+    """The F-curves of an ID's action, which is made where there is none: slots and layers since 4.4, one flat list before."""
+    data = owner.animation_data or owner.animation_data_create()
+    if data.action is None:
+        data.action = bpy.data.actions.new(owner.name)
+    action = data.action
+    if not hasattr(action, "slots"):
+        return action.fcurves
+    if data.action_slot is None:
+        data.action_slot = next((slot for slot in action.slots if slot.target_id_type == owner.id_type), None) or action.slots.new(
+            id_type=owner.id_type, name=owner.name
+        )
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(data.action_slot, ensure=True).fcurves
+
+
+def set_input(modifier: bpy.types.Modifier, identifier: str, value: Any) -> None:
+    """Set an input of a Geometry Nodes modifier: ID properties up to 5.1, real properties since 5.2."""
+    if _has_real_inputs(modifier):
+        getattr(modifier.properties.inputs, identifier).value = value
+    else:
+        modifier[identifier] = value
+
+
+def get_input(modifier: bpy.types.Modifier, identifier: str) -> Any:
+    """The value of an input of a Geometry Nodes modifier."""
+    if _has_real_inputs(modifier):
+        return getattr(modifier.properties.inputs, identifier).value
+    return modifier[identifier]
+
+
+def input_path(modifier: bpy.types.Modifier, identifier: str) -> str:
+    """The animation path of an input of a Geometry Nodes modifier."""
+    if _has_real_inputs(modifier):
+        return f'modifiers["{modifier.name}"].properties.inputs.{identifier}.value'
+    return f'modifiers["{modifier.name}"]["{identifier}"]'
+
+
+def _has_real_inputs(modifier: bpy.types.Modifier) -> bool:
+    return hasattr(modifier, "properties") and hasattr(modifier.properties, "inputs")
+
+
+def eevee() -> str:
+    """EEVEE's name as a render engine."""
+    return "BLENDER_EEVEE" if V >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, Any, bool]:
+    """The scene's compositor tree, the socket of its result, and whether the tree is new."""
+    if V >= (5, 0, 0):
+        tree = scene.compositing_node_group
+        fresh = tree is None
+        if fresh:
+            tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+            tree.interface.new_socket(name="Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+            scene.compositing_node_group = tree
+        output = next((node for node in tree.nodes if node.type == "GROUP_OUTPUT"), None) or tree.nodes.new("NodeGroupOutput")
+        return tree, output.inputs[0], fresh
+    fresh = not scene.use_nodes
+    scene.use_nodes = True
+    tree = scene.node_tree
+    output = next((node for node in tree.nodes if node.type == "COMPOSITE"), None) or tree.nodes.new("CompositorNodeComposite")
+    return tree, output.inputs[0], fresh
+
+
+def write_images(scene: bpy.types.Scene, file_format: str = "PNG", color_mode: str = "RGB", depth: str = "8") -> None:
+    """Let the scene render single images."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_mode, settings.color_depth = file_format, color_mode, depth
+
+
+def write_video(scene: bpy.types.Scene) -> None:
+    """Let the scene render one H.264 file that plays everywhere."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    scene.render.ffmpeg.format, scene.render.ffmpeg.codec = "MPEG4", "H264"
+    scene.render.ffmpeg.constant_rate_factor = "HIGH"
+
+
+def node_tree_of(material: bpy.types.Material) -> bpy.types.NodeTree:
+    """The node tree of a material; since 5.0 every material has one."""
+    if not material.node_tree:
+        material.use_nodes = True
+    return material.node_tree
+
+
+def strips_of(scene: bpy.types.Scene) -> Any:
+    """The strips of the scene's video editor."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def alpha_over_inputs(node: bpy.types.Node) -> tuple[Any, Any]:
+    """The sockets of background and foreground; they have names since 4.5, both were called Image before."""
+    named = {socket.name: socket for socket in node.inputs}
+    if "Background" in named:
+        return named["Background"], named["Foreground"]
+    images = [socket for socket in node.inputs if socket.type == "RGBA"]
+    return images[0], images[1]

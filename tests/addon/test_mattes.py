@@ -1,0 +1,88 @@
+"""Masks follow their contours, pieces come and go, holes cut: rendered, they equal the mattes they came from."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from shots import make_shot
+
+
+def imported(scene, shot):
+    from unflatten.addon.importers import mattes, place
+
+    clip = place.load_clip(str(shot.folder / "frames" / f"{shot.frames[0]:06d}.png"))
+    done = list(mattes.import_mask(clip, shot.folder / "mattes", "person"))
+    assert done[-1] == 1.0 and done == sorted(done)
+    return clip, clip.unflatten.made["mask person"].mask
+
+
+@pytest.mark.parametrize("first", [1, 1001])
+def test_contours_are_where_they_were_drawn(unflatten, scene, tmp_path, first):
+    from unflatten.addon.importers import mattes
+
+    shot = make_shot(tmp_path, first)
+    clip, mask = imported(scene, shot)
+    assert len(bpy.data.scenes) == 1
+    from shots import square
+
+    for index in (0, 2, 7):
+        scene.frame_set(first + index)
+        truth = mattes.mask_space(np.array(square(20 + 4 * index, 20, 30)), shot.size)
+        seen = mask.evaluated_get(bpy.context.evaluated_depsgraph_get()) if hasattr(mask, "evaluated_get") else mask
+        points = np.array([point.co[:] for point in mask.layers[0].splines[0].points])
+        assert np.abs(points - truth).max() < 1e-4, seen.name
+
+
+def test_again_refills_the_same_mask(unflatten, scene, tmp_path):
+    from unflatten.addon.importers import mattes
+
+    shot = make_shot(tmp_path)
+    clip, mask = imported(scene, shot)
+    mask.layers.new(name="by hand")
+    list(mattes.import_mask(clip, shot.folder / "mattes", "person"))
+    assert len(bpy.data.masks) == 1
+    assert sorted(layer.name for layer in mask.layers) == ["by hand", "piece 001", "piece 002", "piece 003"]
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_the_rendered_mask_is_the_matte(unflatten, scene, tmp_path, index):
+    from unflatten.addon import versions
+
+    shot = make_shot(tmp_path)
+    clip, mask = imported(scene, shot)
+    tree, result, _ = versions.compositor(scene)
+    node = tree.nodes.new("CompositorNodeMask")
+    node.mask = mask
+    tree.links.new(node.outputs[0], result)
+    scene.render.resolution_x, scene.render.resolution_y = shot.size
+    scene.render.engine = "BLENDER_WORKBENCH" if bpy.app.version >= (5, 0, 0) else "CYCLES"
+    scene.view_settings.view_transform = "Standard"
+    bpy.data.cameras.new("c")
+    camera = bpy.data.objects.new("c", bpy.data.cameras[0])
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    versions.write_images(scene, "PNG", "RGB")
+    scene.render.filepath = str(tmp_path / "mask.png")
+    scene.frame_set(1 + index)
+    bpy.ops.render.render(write_still=True)
+    seen, truth = (pixels(path) > 0.5 for path in (tmp_path / "mask.png", tmp_path / f"mattes/person/alpha/{1 + index:06d}.png"))
+    assert (seen & truth).sum() / (seen | truth).sum() > 0.95
+
+
+def test_the_alpha_is_a_sequence(unflatten, scene, tmp_path):
+    from unflatten.addon.importers import mattes, place
+
+    shot = make_shot(tmp_path)
+    clip = place.load_clip(str(shot.folder / "frames" / "000001.png"))
+    image = mattes.import_alpha(clip, shot.folder / "mattes", "person")
+    assert image.source == "SEQUENCE" and image.colorspace_settings.name == "Non-Color"
+    assert mattes.import_alpha(clip, shot.folder / "mattes", "person") == image
+    assert mattes.subjects(shot.folder / "mattes") == ["person"]
+
+
+def pixels(path):
+    image = bpy.data.images.load(str(path), check_existing=False)
+    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(values)
+    return values.reshape(image.size[1], image.size[0], 4)[..., 0]
