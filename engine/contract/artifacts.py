@@ -24,7 +24,8 @@ KINDS = (
     Kind("frames", ("%06d.png", "clip.json"),
          "display-referred RGB, upright, square pixels, 8 or 16 bit; clip.json: size [W, H], fps as 'num/den', "
          "frames (numbers), times (s), cuts (first frame after each), duplicates (frames equal to the one before), "
-         "bits, source_size, source (path), kind (video or sequence), audio (bool)"),
+         "bits, source_size, source (path), kind (video or sequence), audio (bool), constant (frame n stands at (n - 1) / fps), "
+         "turn (degrees clockwise from stored to upright), mirrored, aspect (of a stored pixel, 'num/den')"),
     Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
          "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "
          "forward-backward check; flow.json: size [W, H] of the working grid, gaps"),
@@ -36,7 +37,8 @@ KINDS = (
     Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
     Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
     Kind("depth", ("%06d.exr", "depth.json"),
-         "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1; "
+         "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1, half; the same again in "
+         "R (depth) and G (confidence), since Blender reads no other names; B is 0; "
          "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot)"),
     Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),

@@ -45,7 +45,8 @@ def find(path: Path) -> Sequence | None:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES and not entry.name.startswith(".") and entry.is_file())
+    entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES and not entry.name.startswith("."))
+    return sorted(entry for entry in entries if entry.is_file())
 
 
 def _matching(head: str, tail: str, pictures: list[Path]) -> dict[int, Path]:

@@ -1,0 +1,102 @@
+"""The media room's dense flow: DIS between two frames, the check both ways, the reader of a flow artifact; never imports torch."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .. import store
+from ..contract.artifacts import FRAME
+
+_SMALLEST = 64  # px; DIS needs room for its patches on the coarsest level
+_local = threading.local()
+
+
+class Flow:
+    """The finished folder of the stage 'flow'."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        about = store.read_json(self.folder / "flow.json")
+        self.size: tuple[int, int] = (about["size"][0], about["size"][1])  # (W, H) of the working grid
+        self.gaps: list[int] = about["gaps"]  # differences of frame numbers
+
+    def get(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Flow [H, W, 2] float32 px from frame a to frame b (either may be the earlier) and where it holds [H, W] bool.
+
+        None where there is none: another gap, no such frame, or a cut between them.
+        """
+        path = flow_path(self.folder, a, b)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            return file["flow"].astype(np.float32), file["valid"].astype(bool)
+
+
+def flow_path(folder: Path, a: int, b: int) -> Path:
+    """Where the flow from frame a to frame b lies."""
+    return folder / ("fwd" if b > a else "bwd") / f"{FRAME % a}_{abs(b - a)}.npz"
+
+
+def write_flow(path: Path, flow: np.ndarray, valid: np.ndarray) -> None:
+    """Flow [H, W, 2] px as float16, its validity [H, W] as uint8; not compressed, since reading must be quick."""
+    with store.beside(path) as fresh, open(fresh, "wb") as file:
+        np.savez(file, flow=flow.astype(np.float16), valid=valid.astype(np.uint8))
+
+
+def both_ways(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Two gray frames [H, W] uint8 -> flow a to b, where it holds, flow b to a, where it holds."""
+    there, back = dis(a, b, preset), dis(b, a, preset)
+    return there, agree(there, back), back, agree(back, there)
+
+
+def dis(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> np.ndarray:
+    """Dense inverse search (Kroeger et al. 2016): [H, W] uint8 twice -> flow [H, W, 2] float32 px from a to b."""
+    height, width = a.shape
+    scale = max(1.0, _SMALLEST / min(height, width))
+    if scale > 1:
+        size = (round(width * scale), round(height * scale))
+        a, b = (cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in (a, b))
+    flow = _search(preset).calc(a, b, None)
+    if scale > 1:
+        shrink = np.array([width / size[0], height / size[1]], np.float32)
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * shrink
+    return flow
+
+
+def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Where a flow ends inside the frame and the way back leads home: [H, W] bool.
+
+    |f + b|^2 < 0.01 (|f|^2 + |b|^2) + 0.5 (Sundaram, Brox, Keutzer 2010, eq. 5).
+    """
+    height, width = there.shape[:2]
+    x = there[..., 0] + np.arange(width, dtype=np.float32)
+    y = there[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    home = cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    gap = np.square(there + home).sum(-1)
+    reach = np.square(there).sum(-1) + np.square(home).sum(-1)
+    inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    return (gap < 0.01 * reach + 0.5) & inside
+
+
+def _search(preset: str) -> cv2.DISOpticalFlow:
+    """One for each thread, since it holds buffers."""
+    searches = _local.__dict__.setdefault("searches", {})
+    if preset not in searches:
+        searches[preset] = _make(preset)
+    return searches[preset]
+
+
+def _make(preset: str) -> cv2.DISOpticalFlow:
+    if preset == "fast":
+        return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    if preset == "fine":
+        search.setFinestScale(0)
+        search.setPatchStride(2)
+        search.setGradientDescentIterations(40)
+        search.setVariationalRefinementIterations(10)
+    return search

@@ -1,0 +1,121 @@
+"""The media room's reader of a frames artifact, which every stage uses, and its writers of pictures; never imports torch."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .. import store
+from ..contract.artifacts import FRAME
+from .exr import read_depth, read_exr, write_depth, write_exr
+from .film import VideoWriter
+
+__all__ = ["Frames", "VideoWriter", "read_depth", "read_exr", "read_png", "resize", "working_size", "write_depth", "write_exr", "write_png"]
+
+
+def working_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(W, H) scaled down so that the longer side is `longest`, both even; unchanged where it already fits or `longest` is 0."""
+    width, height = size
+    if not 0 < longest < max(size):
+        return size
+    scale = longest / max(size)
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+
+
+def resize(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """[H, W(, C)] to (W, H): area average downwards, cubic upwards; pixel centres at +0.5."""
+    if size is None or size == (picture.shape[1], picture.shape[0]):
+        return picture
+    down = size[0] <= picture.shape[1] and size[1] <= picture.shape[0]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if down else cv2.INTER_CUBIC)
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write [H, W], [H, W, 3] RGB or [H, W, 4] RGBA, uint8 or uint16; quickly compressed, renamed into place."""
+    turned = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    if picture.ndim == 3 and picture.shape[2] in turned:
+        picture = cv2.cvtColor(picture, turned[picture.shape[2]])
+    done, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ValueError(f"no PNG can hold {picture.shape} {picture.dtype}")
+    with store.beside(path) as fresh:
+        fresh.write_bytes(data)
+
+
+def read_png(path: Path) -> np.ndarray:
+    """What write_png wrote: [H, W], [H, W, 3] RGB or [H, W, 4] RGBA, uint8 or uint16."""
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise ValueError(f"{path} is no picture")
+    turned = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    return cv2.cvtColor(picture, turned[picture.shape[2]]) if picture.ndim == 3 else picture
+
+
+class Frames:
+    """The finished folder of the stage 'frames'. Safe in threads; the last few pictures stay in memory."""
+
+    def __init__(self, folder: Path, keep: int = 24) -> None:
+        self.folder, self._keep = Path(folder), keep
+        self.about: dict[str, Any] = store.read_json(self.folder / "clip.json")
+        self.numbers: list[int] = self.about["frames"]
+        self.times = np.array(self.about["times"], np.float64)  # [T] s, 0 at the clip's first frame
+        self.size: tuple[int, int] = (self.about["size"][0], self.about["size"][1])  # (W, H)
+        self.fps = Fraction(self.about["fps"])
+        self.cuts: list[int] = self.about["cuts"]  # the first frame after each cut
+        self.duplicates: list[int] = self.about["duplicates"]  # frames equal to the one before
+        self.bits: int = self.about["bits"]
+        self._cache: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def path(self, number: int) -> Path:
+        """The picture file of a frame."""
+        return self.folder / f"{FRAME % number}.png"
+
+    def rgb(self, number: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """[H, W, 3] RGB, uint8 or uint16 as `bits` says, at `size` (W, H) or its own."""
+        return resize(read_png(self.path(number)), size)
+
+    def rgb8(self, number: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """[H, W, 3] uint8 RGB; kept in memory for a while, so do not write into it."""
+        return self._remember(("rgb", number, size), lambda: _eight(self.rgb(number, size)))
+
+    def gray(self, number: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """[H, W] uint8 luma; kept in memory for a while, so do not write into it."""
+        return self._remember(("gray", number, size), lambda: cv2.cvtColor(_eight(self.rgb(number, size)), cv2.COLOR_RGB2GRAY))
+
+    def spans(self) -> list[list[int]]:
+        """The frame numbers of each stretch between cuts."""
+        out: list[list[int]] = [[]]
+        cuts = set(self.cuts)
+        for number in self.numbers:
+            if number in cuts and out[-1]:
+                out.append([])
+            out[-1].append(number)
+        return out
+
+    def _remember(self, key: tuple[Any, ...], make: Any) -> np.ndarray:
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        picture = make()
+        picture.flags.writeable = False
+        with self._lock:
+            self._cache[key] = picture
+            while len(self._cache) > self._keep:
+                self._cache.popitem(last=False)
+        return picture
+
+
+def _eight(picture: np.ndarray) -> np.ndarray:
+    """uint16 -> uint8, rounded (65535 = 255 * 257)."""
+    return picture if picture.dtype == np.uint8 else cv2.convertScaleAbs(picture, alpha=1 / 257)

@@ -1,0 +1,1 @@
+"""The stages: one file each, one `run(inputs, options, report, room)`."""
