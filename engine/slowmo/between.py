@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -14,21 +15,41 @@ Map = NDArray[np.float32]  # [H, W]
 ROUNDS = 3  # of the fixed point that turns a flow from a frame into the flow at the time between
 
 
-def make(first: Picture, second: Picture, motion: Motion, t: float) -> Picture:
-    """The picture [H, W, 3] at the time t in (0, 1): two motion hypotheses, each frame weighted by whether it sees the point."""
-    m0 = at_time(motion.forward, t)
-    m1 = -at_time(motion.backward, 1 - t)
-    shown, weights = [], []
-    for hypothesis in (m0, m1):
-        a, b = look(first, -t * hypothesis), look(second, (1 - t) * hypothesis)
+@dataclass(frozen=True)
+class Hypothesis:
+    """One idea of where each pixel at time t comes from, and how far to believe it."""
+
+    to_first: Flow  # offset to the place in the first picture
+    to_second: Flow
+    share: Map  # of the first picture, 0..1; the second has the rest
+    weight: Map
+
+
+def plan(first: Picture, second: Picture, motion: Motion, t: float) -> list[Hypothesis]:
+    """Two motion hypotheses at the time t in (0, 1), each frame weighted by whether it sees the point."""
+    out = []
+    for m in (at_time(motion.forward, t), -at_time(motion.backward, 1 - t)):
+        a, b = look(first, -t * m), look(second, (1 - t) * m)
         disagreement = cv2.boxFilter(np.abs(a - b).mean(-1), -1, (5, 5))
-        sees_a = _agree(look(motion.forward, -t * hypothesis), hypothesis) * (1 - t)
-        sees_b = _agree(-look(motion.backward, (1 - t) * hypothesis), hypothesis) * t
-        share = (sees_a / (sees_a + sees_b))[..., None]
-        shown.append(a * share + b * (1 - share))
-        weights.append(np.exp(-disagreement / 6) + 1e-3)
-    share = (weights[0] / (weights[0] + weights[1]))[..., None]
-    return shown[0] * share + shown[1] * (1 - share)
+        sees_a = _agree(look(motion.forward, -t * m), m) * (1 - t)
+        sees_b = _agree(-look(motion.backward, (1 - t) * m), m) * t
+        out.append(Hypothesis(-t * m, (1 - t) * m, sees_a / (sees_a + sees_b), np.exp(-disagreement / 6) + 1e-3))
+    return out
+
+
+def render(hypotheses: list[Hypothesis], first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the plan makes of two pictures [H, W] or [H, W, C]: frames, mattes, anything that moves with them."""
+    total, weight = np.zeros_like(first), np.zeros(first.shape[:2], np.float32)
+    for one in hypotheses:
+        a, b = look(first, one.to_first), look(second, one.to_second)
+        total += (b + (a - b) * _like(one.share, a)) * _like(one.weight, a)
+        weight += one.weight
+    return total / _like(weight, total)
+
+
+def make(first: Picture, second: Picture, motion: Motion, t: float) -> Picture:
+    """The picture [H, W, 3] at the time t in (0, 1)."""
+    return render(plan(first, second, motion, t), first, second)
 
 
 def at_time(flow: Flow, t: float) -> Flow:
@@ -48,6 +69,10 @@ def look(picture: NDArray[np.float32], offset: Flow) -> NDArray[np.float32]:
 def _agree(seen: Flow, hypothesis: Flow) -> Map:
     apart = seen - hypothesis
     return np.exp(-0.5 * cv2.magnitude(apart[..., 0], apart[..., 1])) + 1e-3
+
+
+def _like(plane: Map, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    return plane if picture.ndim == 2 else plane[..., None]
 
 
 @lru_cache(4)

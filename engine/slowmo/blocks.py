@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import SetupFailure
+from ..media.frames import Frames
 from . import pictures
 from .makers import Maker
 from .timeline import Moment, Timeline
@@ -24,8 +24,8 @@ Knot = tuple[int, int]  # place in the timeline, part of the interval after it
 class Blocks(Maker):
     """The filter gives evenly spaced pictures only, so all fractions of a run share one denominator."""
 
-    def __init__(self, folder: Path, track: Timeline, mode: str = MODE) -> None:
-        super().__init__(folder, 1)
+    def __init__(self, frames: Frames, track: Timeline, mode: str = MODE) -> None:
+        super().__init__(frames, 1)
         self.track, self.mode = track, mode
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
@@ -43,14 +43,14 @@ class Blocks(Maker):
                 yield from self._shot(max(first, min(inside) - 2), min(last, max(inside) + 3), parts, places)
 
     def _shot(self, first: int, last: int, parts: int, places: dict[Knot, list[Moment]]) -> Iterator[tuple[Moment, bytes]]:
-        stream = (self.picture(int(self.track.frame[knot]))[0] for knot in range(first, last + 1))
+        stream = (self.picture(int(self.track.frame[knot])) for knot in range(first, last + 1))
         for at, picture in interpolated(stream, parts, self.mode):
             for moment in places.get((first + at // parts, at % parts), ()):
-                yield moment, pictures.png(picture)
+                yield moment, pictures.encode(picture, 8)
 
 
 def interpolated(stream: Iterable[NDArray[np.float32]], parts: int, mode: str = MODE) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Pictures BGR 0..255 through the filter: (k, picture) shows the time k / parts, counted in pictures."""
+    """Pictures RGB 0..255 through the filter: (k, picture) shows the time k / parts, counted in pictures."""
     graph: av.filter.Graph | None = None
     count, picture = 0, None
     for count, picture in enumerate(stream, 1):
@@ -70,8 +70,8 @@ def _graph(wide: int, high: int, parts: int, mode: str) -> av.filter.Graph:
     graph = av.filter.Graph()
     try:
         nodes = [
-            graph.add_buffer(width=wide, height=high, format="bgr24", time_base=Fraction(1, 1)),
-            graph.add("minterpolate", f"fps={parts}:{mode}"), graph.add("format", "bgr24"), graph.add("buffersink"),
+            graph.add_buffer(width=wide, height=high, format="rgb24", time_base=Fraction(1, 1)),
+            graph.add("minterpolate", f"fps={parts}:{mode}"), graph.add("format", "rgb24"), graph.add("buffersink"),
         ]
     except (ValueError, av.FFmpegError) as error:
         raise SetupFailure(
@@ -85,7 +85,7 @@ def _graph(wide: int, high: int, parts: int, mode: str) -> av.filter.Graph:
 
 
 def _frame(picture: NDArray[np.float32], at: int) -> av.VideoFrame:
-    frame = av.VideoFrame.from_ndarray(cv2.convertScaleAbs(picture), format="bgr24")
+    frame = av.VideoFrame.from_ndarray(cv2.convertScaleAbs(picture), format="rgb24")
     frame.pts, frame.time_base = at, Fraction(1, 1)
     return frame
 
@@ -96,7 +96,7 @@ def _pulled(graph: av.filter.Graph) -> Iterator[tuple[int, NDArray[np.uint8]]]:
             frame = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        yield frame.pts, frame.to_ndarray(format="bgr24")
+        yield frame.pts, frame.to_ndarray(format="rgb24")
 
 
 def _denominator(fractions: list[float]) -> int:

@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any
 
 import cv2
 
 from .. import device
 from ..contract.options.interpolate import Interpolate
+from ..media.frames import Frames
 from ..stage import Inputs
 from . import between, motion, pictures
-from .motion import Motion, Picture
+from .motion import Motion
 from .timeline import Moment, Timeline
 
 Pair = tuple[int, int]
@@ -26,13 +26,10 @@ BYTES = 220  # of working memory for each pixel of a pair in flight, measured
 class Maker:
     """Gives the finished files of moments between two pictures. One object per run; `make` yields in the order asked."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
-        self.folder, self.threads = folder, threads
-        self.picture = lru_cache(threads + 6)(self._read)
+    def __init__(self, frames: Frames, threads: int) -> None:
+        self.frames, self.threads = frames, threads
+        self.picture = lru_cache(threads + 6)(partial(pictures.read, frames))
         self._counts: dict[str, int] = {}
-
-    def _read(self, number: int) -> tuple[Picture, int]:
-        return pictures.read(self.folder / (pictures.NAME % number))
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
         """Each moment's PNG; work runs ahead on threads, by a bounded distance."""
@@ -64,22 +61,22 @@ class Nearest(Maker):
     """Repeats the nearest frame, byte for byte."""
 
     def one(self, moment: Moment) -> bytes:
-        return (self.folder / (pictures.NAME % moment.nearest)).read_bytes()
+        return self.frames.path(moment.nearest).read_bytes()
 
 
 class Blend(Maker):
     """Cross-fades between neighbours."""
 
     def one(self, moment: Moment) -> bytes:
-        (a, bits), (b, _) = self.picture(moment.before), self.picture(moment.after)
-        return pictures.encode(a * (1 - moment.fraction) + b * moment.fraction, bits)
+        a, b = self.picture(moment.before), self.picture(moment.after)
+        return pictures.encode(a * (1 - moment.fraction) + b * moment.fraction, self.frames.bits)
 
 
 class Flowing(Maker):
     """Optical flow. The motion of each pair is found once; whoever needs it first starts it."""
 
-    def __init__(self, folder: Path, threads: int, track: Timeline, size: int) -> None:
-        super().__init__(folder, threads)
+    def __init__(self, frames: Frames, threads: int, track: Timeline, size: int) -> None:
+        super().__init__(frames, threads)
         self.track, self.size = track, size
         self._motions: dict[Pair, Future[Motion]] = {}
 
@@ -93,40 +90,39 @@ class Flowing(Maker):
         return pool.submit(self._synthesise, moment, found)
 
     def _find(self, before: int, after: int) -> Motion:
-        return motion.find(self.picture(before)[0], self.picture(after)[0], self.size)
+        return motion.find(self.picture(before), self.picture(after), self.size)
 
     def _synthesise(self, moment: Moment, found: Future[Motion]) -> bytes:
-        (a, bits), (b, _) = self.picture(moment.before), self.picture(moment.after)
-        return pictures.encode(between.make(a, b, found.result(), moment.fraction), bits)
+        a, b = self.picture(moment.before), self.picture(moment.after)
+        return pictures.encode(between.make(a, b, found.result(), moment.fraction), self.frames.bits)
 
 
 @contextmanager
-def choose(options: Interpolate, folder: Path, track: Timeline, inputs: Inputs) -> Iterator[Maker]:
+def choose(options: Interpolate, frames: Frames, track: Timeline, inputs: Inputs) -> Iterator[Maker]:
     """The maker of the method asked for. OpenCV runs single-threaded inside: DIS depends on its thread count, results must not."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        threads = _threads(folder, track)
+        threads = _threads(frames.size)
         if options.method == "sample":
-            yield Nearest(folder, threads)
+            yield Nearest(frames, threads)
         elif options.method == "blend":
-            yield Blend(folder, threads)
+            yield Blend(frames, threads)
         elif options.method == "flow":
-            yield Flowing(folder, threads, track, options.size)
+            yield Flowing(frames, threads, track, options.size)
         elif options.method == "super_slomo":
             from .network import Network
 
-            yield Network(folder, options.weights, inputs.device)
+            yield Network(frames, options.weights, inputs.device)
         else:
             from .blocks import Blocks
 
-            yield Blocks(folder, track)
+            yield Blocks(frames, track)
     finally:
         cv2.setNumThreads(before)
 
 
-def _threads(folder: Path, track: Timeline) -> int:
+def _threads(size: tuple[int, int]) -> int:
     """As many as there are cores and memory for."""
-    picture, _ = pictures.read(folder / (pictures.NAME % int(track.frame[0])))
-    room = device.memory_free() // max(1, picture.shape[0] * picture.shape[1] * BYTES * 2)
+    room = device.memory_free() // max(1, size[0] * size[1] * BYTES * 2)
     return max(1, min(device.threads(), 16, room if room > 0 else 2))

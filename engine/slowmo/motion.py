@@ -33,7 +33,7 @@ def find(first: Picture, second: Picture, size: int = 0) -> Motion:
 
 
 def _grey(picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     if grey.shape[::-1] != size:
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if size[0] < grey.shape[1] else cv2.INTER_LINEAR)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import device as devices
+from ..media.frames import Frames
 from ..nets import super_slomo
 from ..weights import need
 from . import pictures
@@ -25,16 +26,15 @@ BATCH = 4  # times computed at once
 class Network(Maker):
     """The networks see a pair once and give all its times."""
 
-    def __init__(self, folder: Path, weights: str, device: torch.device) -> None:
-        super().__init__(folder, 1)
+    def __init__(self, frames: Frames, weights: str, device: torch.device) -> None:
+        super().__init__(frames, 1)
         self.net, self.device = super_slomo.load(Path(weights) if weights else need("super_slomo"), device), device
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
         for (before, after), group in groupby(moments, key=lambda m: (m.before, m.after)):
-            (a, bits), (b, _) = self.picture(before), self.picture(after)
-            pair = Pair(self.net, a, b, self.device)
+            pair = Pair(self.net, self.picture(before), self.picture(after), self.device)
             while some := list(islice(group, BATCH)):
-                yield from zip(some, (pictures.encode(made, bits) for made in pair.at([moment.fraction for moment in some])))
+                yield from zip(some, (pictures.encode(made, self.frames.bits) for made in pair.at([moment.fraction for moment in some])))
 
 
 class Pair:
@@ -42,7 +42,7 @@ class Pair:
 
     def __init__(self, net: super_slomo.SuperSloMo, first: Picture, second: Picture, device: torch.device, tile: int = TILE) -> None:
         self.net, self.device, self.size = net, device, first.shape[:2]
-        pair = [torch.from_numpy(np.ascontiguousarray(p[..., ::-1].transpose(2, 0, 1)))[None] / 255 for p in (first, second)]
+        pair = [torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1)))[None] / 255 for p in (first, second)]
         self.tiles = [(rows, columns) for rows in _spans(self.size[0], tile) for columns in _spans(self.size[1], tile)]
         self.known = [self._prepare(*(p[..., slice(*rows), slice(*columns)] for p in pair)) for rows, columns in self.tiles]
 
@@ -52,7 +52,7 @@ class Pair:
         return known if len(self.tiles) == 1 else tuple(part.cpu() for part in known)
 
     def at(self, times: list[float]) -> list[Picture]:
-        """Pictures BGR 0..255 [H, W, 3] at the times in (0, 1); memory is bounded by the tile and the number of times."""
+        """Pictures RGB 0..255 [H, W, 3] at the times in (0, 1); memory is bounded by the tile and the number of times."""
         total, weight = torch.zeros(len(times), 3, *self.size), torch.zeros(self.size)
         for (rows, columns), known in zip(self.tiles, self.known):
             size = (rows[1] - rows[0], columns[1] - columns[0])
@@ -61,7 +61,7 @@ class Pair:
             fade = _fade(*rows, self.size[0])[:, None] * _fade(*columns, self.size[1])[None, :]
             total[:, :, slice(*rows), slice(*columns)] += made * fade
             weight[slice(*rows), slice(*columns)] += fade
-        return list((total / weight * 255).permute(0, 2, 3, 1).flip(-1).numpy())
+        return list((total / weight * 255).permute(0, 2, 3, 1).numpy())
 
 
 def _spans(length: int, tile: int) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import store
 from ..contract.options.interpolate import Interpolate
+from ..media.frames import Frames, VideoWriter, read_png
 from ..slowmo import makers, pictures, timeline
 from ..slowmo.timeline import Moment
 from ..stage import Inputs, Report
@@ -26,8 +27,8 @@ USED = {
 
 def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> None:
     """Output frames numbered from 1, and times.npz with the source time of each."""
-    folder = inputs["frames"]
-    clip = store.read_json(folder / "clip.json")
+    frames = Frames(inputs["frames"])
+    clip = frames.about
     track, times = timeline.read(clip), timeline.wanted(options, clip)
     moments = [track.locate(time) for time in times]
     _write_times(room / "times.npz", times, moments)
@@ -35,8 +36,8 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
     done, total = len(times) - sum(map(len, todo.values())), len(times)
     report.progress(done, total)
     copied = {moment for moment in todo if moment.fraction == 0.0}
-    with makers.choose(options, folder, track, inputs) as maker:
-        for moment, content in itertools.chain(_copies(folder, copied), maker.make([m for m in todo if m not in copied])):
+    with makers.choose(options, frames, track, inputs) as maker:
+        for moment, content in itertools.chain(_copies(frames, copied), maker.make([m for m in todo if m not in copied])):
             for number in todo[moment]:
                 pictures.write(room / (pictures.NAME % number), content)
                 done += 1
@@ -44,7 +45,20 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
             if done % 24 == 0:
                 report.preview(todo[moment][0], room / (pictures.NAME % todo[moment][0]))
         report.figures.update(maker.figures())
+    if options.output == "video":
+        _film(room, frames, options, total)
     _tell(report, options, clip, track, moments)
+
+
+def _film(room: Path, frames: Frames, options: Interpolate, total: int) -> None:
+    """slowmo.mp4 from the finished pictures."""
+    path = room / "slowmo.mp4"
+    if path.is_file():
+        return
+    with VideoWriter(path, frames.size, timeline.output_fps(options, frames.about), options.crf) as film:
+        for number in range(1, total + 1):
+            picture = read_png(room / (pictures.NAME % number))
+            film.write(picture if picture.dtype == np.uint8 else (picture // 257).astype(np.uint8))
 
 
 def _missing(room: Path, moments: list[Moment]) -> dict[Moment, list[int]]:
@@ -56,9 +70,9 @@ def _missing(room: Path, moments: list[Moment]) -> dict[Moment, list[int]]:
     return dict(sorted(todo.items(), key=lambda item: (item[0].before, item[0].after, item[0].fraction)))
 
 
-def _copies(folder: Path, moments: set[Moment]) -> Iterator[tuple[Moment, bytes]]:
+def _copies(frames: Frames, moments: set[Moment]) -> Iterator[tuple[Moment, bytes]]:
     for moment in sorted(moments, key=lambda m: m.before):
-        yield moment, (folder / (pictures.NAME % moment.before)).read_bytes()
+        yield moment, frames.path(moment.before).read_bytes()
 
 
 def _write_times(path: Path, times: np.ndarray, moments: list[Moment]) -> None:

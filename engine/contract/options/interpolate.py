@@ -38,9 +38,10 @@ class Interpolate:
         advanced=True,
     )
     output: str = option(
-        "images", "Output", "What is written",
+        "images", "Output", "What is written beside times.npz",
         choices=(
             ("images", "Image sequence", "PNG, 16 bit where the source is"),
             ("video", "Video", "One H.264 file beside the image sequence"),
         ),
     )
+    crf: int = option(18, "Video quality", "H.264 rate factor: less is better and larger", low=0, high=51, advanced=True)
