@@ -51,15 +51,17 @@ def parallax(points: Array, place: Array, point: Index, view: Index) -> Array:
 
 def sampson(fundamental: Array, a: Array, b: Array) -> Array:
     """Sampson distance in px of pairs a, b [..., 2] to an epipolar geometry b' F a = 0 [3, 3] (Hartley & Zisserman 11.4.3)."""
-    ones = np.ones_like(a[..., :1])
-    fa = np.concatenate([a, ones], -1) @ fundamental.T
-    fb = np.concatenate([b, ones], -1) @ fundamental
-    algebraic = (np.concatenate([b, ones], -1) * fa).sum(-1)
-    slope = fa[..., 0] ** 2 + fa[..., 1] ** 2 + fb[..., 0] ** 2 + fb[..., 1] ** 2
-    return np.abs(algebraic) / np.sqrt(np.maximum(slope, 1e-18))
+    f = fundamental / np.abs(fundamental).max()
+    ax, ay, bx, by = a[..., 0], a[..., 1], b[..., 0], b[..., 1]
+    fa = [f[k, 0] * ax + f[k, 1] * ay + f[k, 2] for k in range(3)]
+    fb = [f[0, k] * bx + f[1, k] * by + f[2, k] for k in range(2)]
+    algebraic = bx * fa[0] + by * fa[1] + fa[2]
+    return np.abs(algebraic) / np.sqrt(np.maximum(fa[0] ** 2 + fa[1] ** 2 + fb[0] ** 2 + fb[1] ** 2, 1e-30))
 
 
 def transfer(homography: Array, a: Array) -> Array:
     """Pixels [..., 2] through a homography [3, 3]."""
-    mapped = np.concatenate([a, np.ones_like(a[..., :1])], -1) @ homography.T
-    return mapped[..., :2] / np.where(np.abs(mapped[..., 2:]) < 1e-9, 1e-9, mapped[..., 2:])
+    h, x, y = homography, a[..., 0], a[..., 1]
+    w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+    w = np.where(np.abs(w) < 1e-9, 1e-9, w)
+    return np.stack([(h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w, (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w], -1)
