@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import sequence
 from .option import WrongOption, build, describe
 from .stages import BY_NAME, STAGES, WANTS, Stage, plan
 
@@ -67,13 +68,11 @@ def from_json(text: str) -> Request:
 
 
 def fingerprint(path: str) -> str:
-    """What identifies a file or a folder without reading all of it: names, sizes, times, head and tail."""
+    """What identifies a file, a folder or an image sequence without reading all of it: names, sizes, times, head and tail."""
     digest = hashlib.blake2b(digest_size=16)
     if not path:
         return ""
-    root = Path(path)
-    # Only what follows the name in a sequence's folder counts, never where the folder lies.
-    files = sorted(entry for entry in root.iterdir() if entry.is_file()) if root.is_dir() else [root]
+    files = _files(Path(path))
     whole = len(files) == 1
     for entry in files:
         about = entry.stat()
@@ -81,6 +80,13 @@ def fingerprint(path: str) -> str:
         if whole:
             digest.update(_ends(entry, about.st_size))
     return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    found = sequence.find(path)
+    if found is not None:
+        return [entry for _, entry in sorted(found.files.items())]
+    return sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
 
 
 def _ends(path: Path, size: int) -> bytes:

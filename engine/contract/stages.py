@@ -35,7 +35,10 @@ STAGES = (
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "movers"), (), ("cloud",), 1, 1),
     Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), (), ("mattes",), 3, 1),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 1),
-    Stage("retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("flow", "orient", "consistent_depth", "mattes"), ("retimed",), 1, 1),
+    Stage(
+        "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("flow", "orient", "consistent_depth", "mattes"),
+        ("retimed",), 1, 1,
+    ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 
