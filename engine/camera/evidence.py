@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..media.flow import Flow
 from . import epipolar
 
 Picture = NDArray[np.float32]  # [H, W]
@@ -17,14 +16,14 @@ FLAT = 0.012  # gradient of a grey picture (0..1 per px) at which flow is believ
 STRIDE = 2  # evidence is gathered on every second pixel, then carried to all along the picture's edges
 
 
-def gather(folder: Path, frame: int, gaps: list[int], grey: Picture) -> tuple[Picture, Picture]:
+def gather(flow: Flow, frame: int, grey: Picture) -> tuple[Picture, Picture]:
     """Mean residual in units of flow noise and how much of it was seen [h, w], over all flows that leave `frame`.
 
     `grey` [H, W] 0..1 is the frame at the size of the flow.
     """
     detail = texture(grey)[::STRIDE, ::STRIDE]
-    paths = [folder / way / f"{frame:06d}_{gap}.npz" for way in ("fwd", "bwd") for gap in gaps]
-    pairs = [pair for pair in (_Pair(path, detail) for path in paths if path.is_file()) if pair.motion is not None]
+    fields = (flow.get(frame, frame + way * gap) for way in (1, -1) for gap in flow.gaps)
+    pairs = [pair for pair in (_Pair(*field, detail) for field in fields if field) if pair.motion is not None]
     if not pairs:
         return np.zeros_like(detail), np.zeros_like(detail)
     # Parallax grows with the gap; where one pair shows it clearly, the others have it too.
@@ -37,10 +36,8 @@ def gather(folder: Path, frame: int, gaps: list[int], grey: Picture) -> tuple[Pi
 class _Pair:
     """One flow field, thinned, and the motion of the still scene in it."""
 
-    def __init__(self, path: Path, detail: Picture) -> None:
-        with np.load(path, allow_pickle=False) as file:
-            self.flow = file["flow"][::STRIDE, ::STRIDE].astype(np.float32)
-            self.weight = file["valid"][::STRIDE, ::STRIDE] * detail
+    def __init__(self, flow: NDArray[np.float32], valid: NDArray[np.bool_], detail: Picture) -> None:
+        self.flow, self.weight = flow[::STRIDE, ::STRIDE], valid[::STRIDE, ::STRIDE] * detail
         y, x = np.mgrid[: self.flow.shape[0], : self.flow.shape[1]].astype(np.float32) * STRIDE + np.float32(0.5)
         self.a = np.stack([x, y], -1)
         self.b = self.a + self.flow

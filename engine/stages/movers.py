@@ -14,36 +14,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import evidence, pictures
+from ..camera import evidence
 from ..contract.artifacts import FRAME
 from ..contract.options import Movers
 from ..failures import RequestFailure
+from ..media.flow import Flow
+from ..media.frames import Frames, read_png, write_png
 from ..stage import Inputs, Report
-from ..store import read_json, write_json
+from ..store import write_json
 
 Mask = NDArray[np.uint8]  # [H, W] 0 or 255
 SURE, LIKELY = 1.5, 0.75  # evidence at which a mover is seen, and down to which it reaches
 EDGE = 0.45  # a mover ends where its evidence falls below this part of its peak
 LEAST = 5e-4  # part of the picture below which a blob is noise
 HOLE = 5e-3  # part of the picture below which a hole is an oversight
-AGREE = ((1, 0.8), (2, 0.5), (4, 0.3))  # gap and weight of the frames that vote along flow
+VOTES = (0.8, 0.5, 0.3)  # of the frames at the three smallest gaps, fetched along flow
 SCORES = "evidence"
 
 
 def run(inputs: Inputs, options: Movers, report: Report, room: Path) -> None:
     """One mask per frame at the size of the flow, evidence/ (8 bit, 255 = 5 times the noise of the flow), and movers.json."""
-    frames = read_json(inputs["frames"] / "clip.json")["frames"]
-    about = read_json(inputs["flow"] / "flow.json")
-    size = (int(about["size"][0]), int(about["size"][1]))
+    pictures, flow = Frames(inputs["frames"]), Flow(inputs["flow"])
+    frames, size = pictures.numbers, flow.size
     if options.masks:
         given = find_masks(Path(options.masks), frames)
         _each(frames, room, lambda frame: _fit(given[frame], size, options.grow), report, 0, 1)
         report.used = f"own masks from the folder {Path(options.masks).name}"
     else:
-        _each(frames, room / SCORES, lambda frame: _evidence(inputs, frame, about["gaps"], size), report, 0, 2)
-        _each(frames, room, lambda frame: _mask(inputs["flow"], room / SCORES, frame, options), report, 1, 2)
+        _each(frames, room / SCORES, lambda frame: _evidence(pictures, flow, frame), report, 0, 2)
+        _each(frames, room, lambda frame: _mask(flow, room / SCORES, frame, options), report, 1, 2)
         report.used = "residual of optical flow against the motion of the still scene"
-    areas = {str(frame): round(float((pictures.read(_file(room, frame)) > 0).mean()), 5) for frame in frames}
+    areas = {str(frame): round(float((read_png(_file(room, frame)) > 0).mean()), 5) for frame in frames}
     report.figures["mean_area"] = round(float(np.mean(list(areas.values()))), 5)
     write_json(room / "movers.json", {"size": list(size), "method": report.used, "area": areas})
 
@@ -55,17 +56,17 @@ def _file(folder: Path, frame: int) -> Path:
 def _each(frames: list[int], folder: Path, make: Callable[[int], Mask], report: Report, part: int, parts: int) -> None:
     for done, frame in enumerate(frames, 1):
         if not _file(folder, frame).is_file():
-            pictures.write(_file(folder, frame), make(frame))
+            write_png(_file(folder, frame), make(frame))
         report.progress(part * len(frames) + done, parts * len(frames))
 
 
-def _evidence(inputs: Inputs, frame: int, gaps: list[int], size: tuple[int, int]) -> Mask:
-    grey = pictures.read_grey(_file(inputs["frames"], frame), size).astype(np.float32) / 255
-    raw, seen = evidence.gather(inputs["flow"], frame, gaps, grey)
+def _evidence(pictures: Frames, flow: Flow, frame: int) -> Mask:
+    grey = pictures.gray(frame, flow.size).astype(np.float32) / 255
+    raw, seen = evidence.gather(flow, frame, grey)
     return np.round(evidence.complete(raw, seen, grey) * (255 / evidence.CAP)).astype(np.uint8)
 
 
-def _mask(flow: Path, scores: Path, frame: int, options: Movers) -> Mask:
+def _mask(flow: Flow, scores: Path, frame: int, options: Movers) -> Mask:
     agreed = _agreed(flow, scores, frame) * np.float32(options.sensitivity)
     mask = _hysteresis(agreed)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(3))
@@ -74,18 +75,17 @@ def _mask(flow: Path, scores: Path, frame: int, options: Movers) -> Mask:
     return cv2.dilate(mask, _disc(options.grow)) if options.grow else mask
 
 
-def _agreed(flow: Path, scores: Path, frame: int) -> NDArray[np.float32]:
+def _agreed(flow: Flow, scores: Path, frame: int) -> NDArray[np.float32]:
     """The frame's evidence, averaged along flow with that of the frames around."""
-    own = pictures.read(_file(scores, frame)).astype(np.float32)
+    own = read_png(_file(scores, frame)).astype(np.float32)
     total, weight = own.copy(), np.ones_like(own)
-    for gap, vote in AGREE:
-        for way, other in (("fwd", frame + gap), ("bwd", frame - gap)):
-            path = flow / way / f"{frame:06d}_{gap}.npz"
-            if path.is_file() and _file(scores, other).is_file():
-                with np.load(path, allow_pickle=False) as file:
-                    valid = file["valid"].astype(np.float32) * np.float32(vote)
-                    total += valid * evidence.warp(pictures.read(_file(scores, other)).astype(np.float32), file["flow"].astype(np.float32))
-                weight += valid
+    for gap, vote in zip(flow.gaps, VOTES):
+        for other in (frame + gap, frame - gap):
+            field = flow.get(frame, other)
+            if field and _file(scores, other).is_file():
+                trust = field[1].astype(np.float32) * np.float32(vote)
+                total += trust * evidence.warp(read_png(_file(scores, other)).astype(np.float32), field[0])
+                weight += trust
     return total / weight * np.float32(evidence.CAP / 255)
 
 
@@ -113,7 +113,7 @@ def _disc(radius: int) -> Mask:
 
 def _fit(path: Path, size: tuple[int, int], grow: int) -> Mask:
     """An artist's mask at working size: bright, or opaque where it has alpha, is moving."""
-    picture = pictures.read(path)
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise _no_masks(f"{path.name} is not a picture that can be read.")
     values = picture.reshape(*picture.shape[:2], -1)
