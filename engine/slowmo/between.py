@@ -66,6 +66,12 @@ def look(picture: NDArray[np.float32], offset: Flow) -> NDArray[np.float32]:
     return cv2.remap(picture, x + offset[..., 0], y + offset[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+def nearest(plane: Map, offset: Flow) -> Map:
+    """As `look`, without mixing neighbours."""
+    x, y = _grid(*plane.shape[:2])
+    return cv2.remap(plane, x + offset[..., 0], y + offset[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+
+
 def _agree(seen: Flow, hypothesis: Flow) -> Map:
     apart = seen - hypothesis
     return np.exp(-0.5 * cv2.magnitude(apart[..., 0], apart[..., 1])) + 1e-3

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
-import cv2
-
-from .. import device
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
 from . import between, motion, pictures
+from .ahead import ahead, count, one_thread_each
 from .motion import Motion
 from .timeline import Moment, Timeline
 
@@ -33,16 +30,7 @@ class Maker:
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
         """Each moment's PNG; work runs ahead on threads, by a bounded distance."""
-        with ThreadPoolExecutor(self.threads) as pool:
-            ahead: deque[tuple[Moment, Future[bytes]]] = deque()
-            for moment in moments:
-                ahead.append((moment, self.submit(pool, moment)))
-                if len(ahead) > 2 * self.threads:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
-                yield first, future.result()
+        return ahead(self.submit, moments, self.threads)
 
     def submit(self, pool: ThreadPoolExecutor, moment: Moment) -> Future[bytes]:
         """Start the work for one moment."""
@@ -100,10 +88,8 @@ class Flowing(Maker):
 @contextmanager
 def choose(options: Interpolate, frames: Frames, track: Timeline, inputs: Inputs) -> Iterator[Maker]:
     """The maker of the method asked for. OpenCV runs single-threaded inside: DIS depends on its thread count, results must not."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        threads = _threads(frames.size)
+    threads = count(frames.size, BYTES)
+    with one_thread_each():
         if options.method == "sample":
             yield Nearest(frames, threads)
         elif options.method == "blend":
@@ -118,11 +104,3 @@ def choose(options: Interpolate, frames: Frames, track: Timeline, inputs: Inputs
             from .blocks import Blocks
 
             yield Blocks(frames, track)
-    finally:
-        cv2.setNumThreads(before)
-
-
-def _threads(size: tuple[int, int]) -> int:
-    """As many as there are cores and memory for."""
-    room = device.memory_free() // max(1, size[0] * size[1] * BYTES * 2)
-    return max(1, min(device.threads(), 16, room if room > 0 else 2))

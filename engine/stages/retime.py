@@ -1,0 +1,180 @@
+"""Stage 'retime': camera, depth and mattes at the times of the slow motion, numbered as its frames; knows nothing of Blender."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .. import store
+from ..contract.artifacts import FRAME
+from ..contract.options.retime import Retime
+from ..geometry import camera as cameras
+from ..geometry.camera import Camera
+from ..media.frames import Frames, read_depth, read_png, write_depth
+from ..slowmo import between, depth, motion, path, pictures, timeline
+from ..slowmo.ahead import ahead, count, one_thread_each
+from ..slowmo.between import Hypothesis
+from ..slowmo.timeline import Moment, Timeline
+from ..stage import Inputs, Report
+
+Job = tuple[tuple[int, int], list[tuple[int, Moment]]]  # a pair of frames, and the outputs between them
+BYTES = 260  # of memory for each pixel in flight, measured
+
+
+def run(inputs: Inputs, options: Retime, report: Report, room: Path) -> None:
+    """camera.npz, depth/ and alpha/<subject>/, as far as this job has them."""
+    frames = Frames(inputs["frames"])
+    track = timeline.read(frames.about)
+    moments = _moments(inputs["interpolate"] / "times.npz")
+    camera = _camera(inputs.get("orient"), track, moments, room)
+    layers: list[Layer] = []
+    if options.depth and camera and inputs.get("consistent_depth"):
+        layers.append(_Depth(inputs["consistent_depth"], room / "depth", *camera))
+    if options.mattes and inputs.get("mattes"):
+        layers += [_Alpha(folder, room / "alpha" / folder.parent.name) for folder in sorted(inputs["mattes"].glob("*/alpha"))]
+    total, done = len(moments) * max(1, len(layers)), 0
+    for layer in layers:
+        for made in _retimed(layer, frames, moments):
+            done += made
+            report.progress(done, total)
+    for layer in layers:
+        layer.finish()
+    parts = [name for name, there in (("camera", camera), ("depth", options.depth and camera and inputs.get("consistent_depth"))) if there]
+    mattes = sum(isinstance(layer, _Alpha) for layer in layers)
+    report.used = ", ".join(parts + [f"{mattes} mattes"] * bool(mattes)) or "nothing to retime in this job"
+    report.figures.update(frames=len(moments), camera=int(camera[1].solved.sum()) if camera else 0, mattes=mattes)
+
+
+def _moments(times: Path) -> list[Moment]:
+    with np.load(times, allow_pickle=False) as file:
+        return [Moment(int(b), int(a), float(f)) for b, a, f in zip(file["before"], file["after"], file["fraction"])]
+
+
+def _camera(folder: Path | None, track: Timeline, moments: list[Moment], room: Path) -> tuple[Camera, Camera] | None:
+    """The solved camera and the retimed one, which is written."""
+    if folder is None:
+        return None
+    solved = cameras.load(folder / "camera.npz")
+    retimed = path.camera_at(solved, track, moments)
+    with store.beside(room / "camera.npz") as fresh:
+        retimed.save(fresh)
+    return solved, retimed
+
+
+def _retimed(layer: Layer, frames: Frames, moments: list[Moment]) -> Iterator[int]:
+    """Make what is missing of a layer, pair by pair on threads; yields how many pictures each step added."""
+    missing = [(number, moment) for number, moment in enumerate(moments, 1) if not layer.target(number).is_file()]
+    yield len(moments) - len(missing)
+    pairs: dict[tuple[int, int], list[tuple[int, Moment]]] = {}
+    for number, moment in missing:
+        pairs.setdefault((moment.before, moment.after), []).append((number, moment))
+    picture = lru_cache(8)(lambda number: pictures.read(frames, number, layer.size))
+
+    def work(job: Job) -> int:
+        (before, after), outputs = job
+        still = [number for number, moment in outputs if moment.fraction == 0.0]
+        for number in still:
+            layer.copy(before, number)
+        if len(still) < len(outputs) and layer.has(before) | layer.has(after):
+            a, b = picture(before), picture(after)
+            found = motion.find(a, b)
+            for number, moment in outputs:
+                if moment.fraction > 0.0:
+                    layer.make(between.plan(a, b, found, moment.fraction), number, moment)
+        return len(outputs)
+
+    def submit(pool: ThreadPoolExecutor, job: Job) -> Future[int]:
+        return pool.submit(work, job)
+
+    with one_thread_each():
+        yield from (made for _, made in ahead(submit, sorted(pairs.items()), count(layer.size, BYTES)))
+
+
+class Layer(Protocol):
+    """Something that moves with the pictures: it knows its size, its files, and how to make one between two."""
+
+    size: tuple[int, int]
+
+    def target(self, number: int) -> Path: ...
+    def has(self, frame: int) -> bool: ...
+    def copy(self, frame: int, number: int) -> None: ...
+    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None: ...
+    def finish(self) -> None: ...
+
+
+class _Depth:
+    def __init__(self, folder: Path, target: Path, solved: Camera, retimed: Camera) -> None:
+        self.folder, self.room, self.solved, self.retimed = folder, target, solved, retimed
+        about = store.read_json(folder / "depth.json")
+        self.size = (int(about["size"][0]), int(about["size"][1]))
+        self.view = lru_cache(6)(self._view)
+
+    def target(self, number: int) -> Path:
+        return self.room / f"{FRAME % number}.exr"
+
+    def source(self, frame: int) -> Path:
+        return self.folder / f"{FRAME % frame}.exr"
+
+    def has(self, frame: int) -> bool:
+        known = frame in self.solved.frame and bool(self.solved.solved[self.solved.row(frame)])
+        return known and self.source(frame).is_file()
+
+    def copy(self, frame: int, number: int) -> None:
+        if self.has(frame):
+            _copy(self.source(frame), self.target(number))
+
+    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None:
+        if not (self.has(moment.before) and self.has(moment.after)):
+            return
+        matrix = self.retimed.world_from_camera[number - 1]
+        made = depth.between(hypotheses, self.view(moment.before), self.view(moment.after), matrix, moment.fraction)
+        self.target(number).parent.mkdir(parents=True, exist_ok=True)
+        write_depth(self.target(number), *made)
+
+    def finish(self) -> None:
+        _copy(self.folder / "depth.json", self.room / "depth.json")
+
+    def _view(self, frame: int) -> depth.View:
+        return depth.view(self.solved, self.solved.row(frame), *read_depth(self.source(frame)))
+
+
+class _Alpha:
+    def __init__(self, folder: Path, target: Path) -> None:
+        self.folder, self.room = folder, target
+        first = read_png(next(iter(sorted(folder.glob("*.png")))))
+        self.size = (first.shape[1], first.shape[0])
+        self.alpha = lru_cache(6)(self._alpha)
+
+    def target(self, number: int) -> Path:
+        return self.room / (pictures.NAME % number)
+
+    def has(self, frame: int) -> bool:
+        return (self.folder / (pictures.NAME % frame)).is_file()
+
+    def copy(self, frame: int, number: int) -> None:
+        if self.has(frame):
+            _copy(self.folder / (pictures.NAME % frame), self.target(number))
+
+    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None:
+        made = between.render(hypotheses, self.alpha(moment.before), self.alpha(moment.after))
+        pictures.write(self.target(number), pictures.encode(made, 16))
+
+    def finish(self) -> None:
+        pass
+
+    def _alpha(self, frame: int) -> np.ndarray:
+        if not self.has(frame):
+            return np.zeros(self.size[::-1], np.float32)
+        raw = read_png(self.folder / (pictures.NAME % frame))
+        return raw.astype(np.float32) / (257 if raw.dtype == np.uint16 else 1)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with store.beside(target) as fresh:
+        shutil.copyfile(source, fresh)
