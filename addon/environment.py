@@ -210,7 +210,8 @@ def _run(command: list[str], on_line: Line, cancelled: Callable[[], bool], what:
             child.kill()
         child.wait()
     if child.returncode != 0:
-        raise EnvironmentFailure(what, _telling(tail), remedy or "Check the connection and the free space, then press the button again: it goes on where it stopped.")
+        usual = "Check the connection and the free space, then press the button again: it goes on where it stopped."
+        raise EnvironmentFailure(what, _telling(tail), remedy or usual)
 
 
 def _lines(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> Iterator[str]:

@@ -66,8 +66,9 @@ def _import_piece(mask: bpy.types.Mask, name: str, piece: dict, size: list[int],
         point.handle_type = "AUTO"
     select(layer, mask)
     for index, (frame, place_of) in enumerate(zip(frames, points)):
+        editor.go_to(frame + shift)
         spline.points.foreach_set("co", place_of.astype(np.float32).ravel())
-        editor.insert_key(frame + shift)
+        editor.insert_key()
         yield (index + 1) / len(frames)
     _write_presence(mask, layer, frames, shift)
 
@@ -106,10 +107,14 @@ class Editor:
     def __init__(self, override: dict, scene: bpy.types.Scene) -> None:
         self._override, self._scene = override, scene
 
-    def insert_key(self, frame: int) -> None:
-        """Key the shape of the selected layer at a scene frame."""
-        self._scene.frame_current = frame
-        with bpy.context.temp_override(**self._override, scene=self._scene):
+    def go_to(self, frame: int) -> None:
+        """Go to a scene frame before the points are set: going there afterwards would lay the last key over them."""
+        self._scene.frame_set(frame)
+
+    def insert_key(self) -> None:
+        """Key the shape of the selected layer here."""
+        # In one override the window's own scene would win.
+        with bpy.context.temp_override(**self._override), bpy.context.temp_override(scene=self._scene):
             if "FINISHED" not in bpy.ops.mask.shape_key_insert():
                 raise RuntimeError("Blender did not take the key of a mask's shape.")
 

@@ -157,7 +157,7 @@ def write_mattes(shot: Shot, folder: Path) -> None:
     person = folder / "person"
     (person / "alpha").mkdir(parents=True)
     width, height = shot.size
-    pieces: list[dict] = [{"points": {}, "closed": True, "hole": False}, {"points": {}, "closed": True, "hole": True}, {"points": {}, "closed": True, "hole": False}]
+    pieces: list[dict] = [{"points": {}, "closed": True, "hole": hole} for hole in (False, True, False)]
     for index, frame in enumerate(shot.frames):
         alpha = np.zeros((height, width), np.float32)
         left = 20 + 4 * index

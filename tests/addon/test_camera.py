@@ -41,7 +41,8 @@ def test_scene_is_that_of_the_clip(unflatten, scene, tmp_path):
 
 
 def test_an_artist_who_moved_the_clip_keeps_it_there(unflatten, scene, tmp_path):
-    from unflatten.addon.importers import camera as importer, place
+    from unflatten.addon.importers import camera as importer
+    from unflatten.addon.importers import place
 
     shot = make_shot(tmp_path, 1001)
     clip = place.load_clip(str(shot.folder / "frames" / "001001.png"))
@@ -85,7 +86,8 @@ def test_the_whole_world_turns_with_its_parent(unflatten, scene, tmp_path):
 
 
 def test_lost_frames_get_no_keys(unflatten, scene, tmp_path):
-    from unflatten.addon.importers import camera as importer, place
+    from unflatten.addon.importers import camera as importer
+    from unflatten.addon.importers import place
 
     shot = make_shot(tmp_path)
     with np.load(tmp_path / "camera" / "camera.npz") as content:
@@ -104,7 +106,8 @@ def test_lost_frames_get_no_keys(unflatten, scene, tmp_path):
 def test_a_thousand_frames_in_a_tenth_of_a_second(unflatten, scene, tmp_path):
     import time
 
-    from unflatten.addon.importers import camera as importer, place
+    from unflatten.addon.importers import camera as importer
+    from unflatten.addon.importers import place
 
     make_shot(tmp_path)
     with np.load(tmp_path / "camera" / "camera.npz") as content:

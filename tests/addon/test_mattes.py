@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from shots import make_shot
+from shots import make_shot, square
 
 
 def imported(scene, shot):
@@ -24,14 +24,11 @@ def test_contours_are_where_they_were_drawn(unflatten, scene, tmp_path, first):
     shot = make_shot(tmp_path, first)
     clip, mask = imported(scene, shot)
     assert len(bpy.data.scenes) == 1
-    from shots import square
-
     for index in (0, 2, 7):
         scene.frame_set(first + index)
         truth = mattes.mask_space(np.array(square(20 + 4 * index, 20, 30)), shot.size)
-        seen = mask.evaluated_get(bpy.context.evaluated_depsgraph_get()) if hasattr(mask, "evaluated_get") else mask
         points = np.array([point.co[:] for point in mask.layers[0].splines[0].points])
-        assert np.abs(points - truth).max() < 1e-4, seen.name
+        assert np.abs(points - truth).max() < 1e-4
 
 
 def test_again_refills_the_same_mask(unflatten, scene, tmp_path):
@@ -55,7 +52,8 @@ def test_the_rendered_mask_is_the_matte(unflatten, scene, tmp_path, index):
     node = tree.nodes.new("CompositorNodeMask")
     node.mask = mask
     tree.links.new(node.outputs[0], result)
-    scene.render.resolution_x, scene.render.resolution_y = shot.size
+    # Blender softens a mask's edge outwards by about one pixel of the render, so the render is larger than the matte.
+    scene.render.resolution_x, scene.render.resolution_y = 8 * shot.size[0], 8 * shot.size[1]
     scene.render.engine = "BLENDER_WORKBENCH" if bpy.app.version >= (5, 0, 0) else "CYCLES"
     scene.view_settings.view_transform = "Standard"
     bpy.data.cameras.new("c")
@@ -66,7 +64,8 @@ def test_the_rendered_mask_is_the_matte(unflatten, scene, tmp_path, index):
     scene.render.filepath = str(tmp_path / "mask.png")
     scene.frame_set(1 + index)
     bpy.ops.render.render(write_still=True)
-    seen, truth = (pixels(path) > 0.5 for path in (tmp_path / "mask.png", tmp_path / f"mattes/person/alpha/{1 + index:06d}.png"))
+    seen = pixels(tmp_path / "mask.png")[4::8, 4::8] > 0.5
+    truth = pixels(tmp_path / f"mattes/person/alpha/{1 + index:06d}.png") > 0.5
     assert (seen & truth).sum() / (seen | truth).sum() > 0.95
 
 
