@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,25 @@ class About:
     remark: str = ""
 
 
-def to_display(linear: np.ndarray) -> np.ndarray:
-    """Linear light [H, W, 3] float32 -> sRGB uint16.
+@cache
+def _display_of_half() -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return to_display(np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32))
 
-    Up to 0.8 exactly the sRGB curve (IEC 61966-2-1). Above, 1 - 0.2 exp(-(x - 0.8) / 0.2) first, which joins smoothly and
-    never reaches 1: highlights of any brightness keep their order, so that they can still be tracked. Negative and NaN become 0.
+
+def to_display(linear: np.ndarray) -> np.ndarray:
+    """Linear light [H, W, 3] float16 or float32 -> sRGB uint16.
+
+    Up to 0.8 exactly the sRGB curve (IEC 61966-2-1). Above, a hyperbola that joins smoothly and goes to 1 at infinity comes
+    first (1 becomes 0.9, 2 becomes 0.971, 8 becomes 0.995): highlights keep their order and can still be tracked, where
+    clipping would make them flat. Negative values and NaN become 0.
     """
+    if linear.dtype == np.float16:  # there are only 65536 of them
+        return _display_of_half()[linear.view(np.uint16)]
     light = np.nan_to_num(linear, nan=0.0, posinf=1e6, neginf=0.0).clip(0.0, 1e6)
     bright = light > _KNEE
-    light[bright] = 1 - (1 - _KNEE) * np.exp((_KNEE - light[bright]) / (1 - _KNEE))
+    over = (light[bright] - _KNEE) / (1 - _KNEE)
+    light[bright] = _KNEE + (1 - _KNEE) * over / (1 + over)
     curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
     return np.rint(curve * 65535).astype(np.uint16)
 
@@ -42,8 +53,9 @@ def read_display(path: Path) -> tuple[np.ndarray, About]:
     """The picture of an EXR as uint16 sRGB [H, W, 3] over its display window, from the first part and layer that hold colour."""
     with _open(path) as file:
         part, names = _colour(file.parts, path)
-        planes = [np.asarray(part.channels[name].pixels, np.float32) for name in names]
-        linear = _in_display_window(np.stack(planes, axis=-1), part.header)
+        planes = [np.asarray(part.channels[name].pixels) for name in names]
+        linear = np.stack(planes, axis=-1)
+        linear = _in_display_window(linear if linear.dtype == np.float16 else linear.astype(np.float32), part.header)
         return to_display(linear), About(_aspect(part.header), _fps(part.header), REMARK)
 
 
@@ -105,7 +117,7 @@ def _in_display_window(pixels: np.ndarray, header: dict[str, Any]) -> np.ndarray
     height, width = pixels.shape[:2]
     if (left, top, width, height) == (x0, y0, x1 - x0 + 1, y1 - y0 + 1):
         return pixels
-    out = np.zeros((y1 - y0 + 1, x1 - x0 + 1, 3), np.float32)
+    out = np.zeros((y1 - y0 + 1, x1 - x0 + 1, 3), pixels.dtype)
     ya, yb = max(y0, top), min(y1 + 1, top + height)
     xa, xb = max(x0, left), min(x1 + 1, left + width)
     if ya < yb and xa < xb:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -10,6 +13,7 @@ import av
 import cv2
 import numpy as np
 
+from .. import device
 from ..contract.sequence import Sequence
 from ..failures import ClipFailure, RequestFailure
 from . import exr
@@ -40,15 +44,9 @@ class Stills:
     def frames(self, wanted: Callable[[int], bool] = lambda number: True, last: int | None = None) -> Iterator[Frame]:
         """See clip.Clip. Files that cannot be read, or have another size, are left out and named."""
         taken = odd = 0
-        for number, file in self._files.items():
-            if last is not None and number > last:
-                break
-            if not wanted(number):
-                continue
-            try:
-                picture = read_picture(file)[0]
-            except ClipFailure as failure:
-                self.warn(f"Frame {number} was left out: {failure.why}")
+        for number, file, picture in self._read_ahead([n for n in self._files if wanted(n) and (last is None or n <= last)]):
+            if isinstance(picture, ClipFailure):
+                self.warn(f"Frame {number} was left out: {picture.why}")
                 continue
             size = (picture.shape[1], picture.shape[0])
             if size != self.source_size:
@@ -56,13 +54,28 @@ class Stills:
                 self.warn(f"Frame {number} was left out: {file.name} is {_by(size)} while the sequence is {_by(self.source_size)}.")
                 continue
             taken += 1
-            yield Frame(number, float((number - self.first) / self.fps), lambda picture=picture: self._finish(picture))
+            yield Frame(number, float((number - self.first) / self.fps), partial(self._finish, picture))
         if odd > taken:
             raise ClipFailure(
                 "clip-mixed-sizes", "The pictures have different sizes.",
                 f"{odd} of {odd + taken} pictures are not {_by(self.source_size)} like {self._files[self.first].name}.",
                 "Put the pictures of one shot, all of one size, into a folder of their own.",
             )
+
+    def _read_ahead(self, numbers: list[int]) -> Iterator[tuple[int, Path, np.ndarray | ClipFailure]]:
+        """Files are read and decoded in threads, a few ahead, and come out in order."""
+        with ThreadPoolExecutor(device.threads()) as pool:
+            waiting: deque[tuple[int, Future[np.ndarray | ClipFailure]]] = deque()
+            try:
+                for number in numbers:
+                    waiting.append((number, pool.submit(_try, self._files[number])))
+                    if len(waiting) > 2 * device.threads():
+                        first, future = waiting.popleft()
+                        yield first, self._files[first], future.result()
+                for first, future in waiting:
+                    yield first, self._files[first], future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _first_readable(self) -> tuple[np.ndarray, exr.About]:
         why = ""
@@ -103,6 +116,13 @@ class Stills:
         if self.size == self.source_size:
             return picture
         return cv2.resize(picture, self.size, interpolation=cv2.INTER_CUBIC)
+
+
+def _try(path: Path) -> np.ndarray | ClipFailure:
+    try:
+        return read_picture(path)[0]
+    except ClipFailure as failure:
+        return failure
 
 
 def _asked_rate(text: str) -> Fraction:

@@ -20,6 +20,8 @@ from ..media.cuts import Watch, look
 from ..media.frames import read_png, resize, working_size, write_png
 from ..stage import Inputs, Report
 
+_STORED = 16 << 20  # bytes; every stage reads the frames, so up to this size they are not compressed
+
 
 def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     """Decode in this thread, convert and compress in others; only a handful of frames is in memory at any time."""
@@ -65,7 +67,7 @@ def _lay_down(frame: Frame, path: Path, size: tuple[int, int]) -> np.ndarray:
     if path.is_file():
         return look(read_png(path))
     picture = resize(frame.picture(), size)
-    write_png(path, picture)
+    write_png(path, picture, level=0 if picture.nbytes <= _STORED else 1)
     return look(picture)
 
 
