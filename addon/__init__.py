@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import settings
+from . import command, jobs, operators, panels, preferences, settings, setup
 
-ROOMS = (settings,)
+ROOMS = (settings, preferences, jobs, setup, operators, panels, command)
 
 
 def register() -> None:

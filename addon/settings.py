@@ -98,6 +98,9 @@ def _clip_group() -> type:
         "use_range": BoolProperty(name="Part of the clip", description="Work on some of the frames alone"),
         "first": IntProperty(name="First", description="First frame, as the clip counts", default=1),
         "last": IntProperty(name="Last", description="Last frame, as the clip counts", default=100),
+        "rate": StringProperty(
+            name="Frame rate", description="Of an image sequence, which carries none: 24, 25 or 24000/1001; empty for the scene's at the first run",
+        ),
         "step": IntProperty(name="Every", description="Take every so many frames", default=1, min=1, max=1000),
         "match_scene": BoolProperty(
             name="Match scene", default=True,

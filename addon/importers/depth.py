@@ -32,7 +32,7 @@ def import_depth(
     shift = place.frame_shift(clip)
     picture = plate_image(clip, frames)
     modifier.set_inputs(shape, {
-        "Depth": place.sequence(Path(folder) / f"{numbers[0]:06d}.exr", "Non-Color"), "Plate": picture,
+        "Depth": place.picture(clip, "depth picture", Path(folder) / f"{numbers[0]:06d}.exr", "Non-Color"), "Plate": picture,
         "Width": int(about["size"][0]), "Height": int(about["size"][1]), "Frame Shift": shift,
     })
     if fresh:
@@ -67,13 +67,8 @@ def plate_image(clip: bpy.types.MovieClip, frames: Path | None) -> bpy.types.Ima
     """The frames of the clip as an image: those that the engine has decoded, else the clip's own file."""
     numbers = place.numbered(frames, ".png") if frames else []
     if numbers:
-        return place.sequence(Path(frames) / f"{numbers[0]:06d}.png", "sRGB")
-    path = bpy.path.abspath(clip.filepath)
-    if clip.source == "SEQUENCE":
-        return place.sequence(Path(path), "sRGB")
-    image = bpy.data.images.load(path, check_existing=True)
-    image.source = "MOVIE"
-    return image
+        return place.picture(clip, "plate", Path(frames) / f"{numbers[0]:06d}.png", "sRGB")
+    return place.picture(clip, "plate", Path(bpy.path.abspath(clip.filepath)), "sRGB", clip.source)
 
 
 def show_plate(clip: bpy.types.MovieClip, frames: Path | None, picture: bpy.types.Image, shift: int) -> None:

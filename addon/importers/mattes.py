@@ -27,10 +27,7 @@ def import_alpha(clip: bpy.types.MovieClip, folder: Path, subject: str) -> bpy.t
     numbers = place.numbered(alpha, ".png")
     if not numbers:
         return None
-    image = place.sequence(alpha / f"{numbers[0]:06d}.png", "Non-Color")
-    image.name = f"{clip.name} {subject} alpha"
-    place.made(clip, f"alpha {subject}").image = image
-    return image
+    return place.picture(clip, f"alpha {subject}", alpha / f"{numbers[0]:06d}.png", "Non-Color")
 
 
 def import_mask(clip: bpy.types.MovieClip, folder: Path, subject: str) -> Iterator[float]:

@@ -79,13 +79,19 @@ def object_of(
     return memory.object, fresh
 
 
-def sequence(path: Path, colorspace: str) -> bpy.types.Image:
-    """The image sequence that begins with this file; the same datablock for the same file."""
-    image = next((it for it in bpy.data.images if it.source == "SEQUENCE" and bpy.path.abspath(it.filepath) == str(path)), None)
-    if image is None:
-        image = bpy.data.images.load(str(path))
-        image.source = "SEQUENCE"
-    image.colorspace_settings.name = colorspace
+def picture(clip: bpy.types.MovieClip, role: str, path: Path, colorspace: str, source: str = "SEQUENCE") -> bpy.types.Image:
+    """The image of a role; the same datablock is led to another file when the result has moved."""
+    memory = made(clip, role)
+    if memory.image is None:
+        memory.image = bpy.data.images.load(str(path))
+        memory.image.name = f"{clip.name} {role}"
+    image = memory.image
+    if image.source != source:
+        image.source = source
+    if bpy.path.abspath(image.filepath) != str(path):
+        image.filepath = str(path)
+    if image.colorspace_settings.name != colorspace:
+        image.colorspace_settings.name = colorspace
     return image
 
 

@@ -1,0 +1,78 @@
+"""All results of a clip, one after another, in steps small enough that Blender stays awake. Imports bpy and the other importers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+
+from . import camera, depth, frames, mattes, points
+
+# What the artist may ask to be imported -> the kinds of result that answer it.
+OFFERS = {
+    "camera": ("camera",), "depth": ("depth", "camera"), "cloud": ("cloud", "camera"), "mattes": ("mattes",), "slowmo": ("slowmo",),
+}
+
+
+def import_all(
+    clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], wants: tuple[str, ...], match: bool = True,
+) -> Iterator[tuple[float, str]]:
+    """Import what of `wants` is in `found` (kind -> folder, see results.py); yields (part done, what is being done)."""
+    todo = [want for want in OFFERS if want in wants and all(kind in found for kind in OFFERS[want])]
+    for index, want in enumerate(todo):
+        for part, note in _STEPS[want](clip, scene, found, match):
+            yield (index + part) / len(todo), note
+    clip.use_fake_user = True  # it carries the settings and the memory of what was made
+    yield 1.0, ""
+
+
+def _import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
+    yield 0.0, "Camera"
+    camera.import_camera(clip, scene, found["camera"])
+    if match:
+        camera.match_scene(clip, scene, found.get("frames"), tuple(camera.read(found["camera"]).size))
+    yield 0.5, "Points"
+    points.import_points(clip, scene, found["camera"])
+    yield 1.0, "Points"
+
+
+def _import_depth(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
+    for part, as_points in ((0.0, False), (0.5, True)):
+        yield part, "Depth"
+        fresh = clip.unflatten.made.get(depth.POINTS) is None
+        made = depth.import_depth(clip, scene, found["depth"], found["camera"], found.get("frames"), as_points)
+        if as_points and fresh:  # the surface shows the same; both at once cost twice
+            made.hide_render = True
+            made.hide_set(True)
+    yield 1.0, "Depth"
+
+
+def _import_cloud(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
+    yield 0.0, "Point cloud"
+    fresh = clip.unflatten.made.get("cloud") is None
+    made = points.import_cloud(clip, scene, found["cloud"])
+    if fresh:
+        made.hide_render = True
+    yield 1.0, "Point cloud"
+
+
+def _import_mattes(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
+    subjects = mattes.subjects(found["mattes"])
+    for index, subject in enumerate(subjects):
+        mattes.import_alpha(clip, found["mattes"], subject)
+        for part in mattes.import_mask(clip, found["mattes"], subject):
+            yield (index + part) / len(subjects), f"Matte of {subject}"
+
+
+def _import_slowmo(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
+    yield 0.0, "Slow motion"
+    slow = frames.import_frames(clip, scene, found["slowmo"])
+    if "retimed" in found:
+        frames.import_retimed_camera(clip, scene, found["retimed"], slow)
+    yield 1.0, "Slow motion"
+
+
+_STEPS = {
+    "camera": _import_camera, "depth": _import_depth, "cloud": _import_cloud, "mattes": _import_mattes, "slowmo": _import_slowmo,
+}

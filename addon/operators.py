@@ -1,0 +1,360 @@
+"""What buttons and scripts call: run, cancel, import, remedy, set up, clean. Imports bpy. execute() waits, invoke() does not."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, IntProperty, StringProperty
+
+from ..engine.contract.option import WrongOption
+from ..engine.contract.stages import BY_NAME
+from . import environment, jobs, preferences, request, results, settings, setup
+from .importers.everything import OFFERS, import_all
+
+SLICE = 0.02  # s of importing between two looks of Blender at its windows
+
+
+def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    """The clip that is edited, else the scene's, else the only one."""
+    space = context.space_data
+    if space is not None and space.type == "CLIP_EDITOR" and space.clip:
+        return space.clip
+    if context.scene.active_clip:
+        return context.scene.active_clip
+    return bpy.data.movieclips[0] if len(bpy.data.movieclips) == 1 else None
+
+
+class _OnClip:
+    """Operators that need a clip; the greyed button says so."""
+
+    clip: StringProperty(name="Clip", description="Name of the clip; empty for the one that is shown", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if clip_of(context) is None and len(bpy.data.movieclips) == 0:
+            cls.poll_message_set("Open a clip first")
+            return False
+        return True
+
+    def find(self, context: bpy.types.Context) -> bpy.types.MovieClip | None:
+        found = bpy.data.movieclips.get(self.clip) if self.clip else clip_of(context)
+        if found is None:
+            self.report({"ERROR"}, f"There is no clip '{self.clip}'." if self.clip else "Open a clip first.")
+        return found
+
+
+class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
+    """Recover what is ticked below from this clip"""
+
+    bl_idname = "unflatten.run"
+    bl_label = "Recover"
+
+    wants: StringProperty(
+        name="Wanted", description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for what is ticked", options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if preferences.engine_python() is None:
+            cls.poll_message_set("Set up the engine first")
+            return False
+        clip = clip_of(context)
+        if clip is not None and (job := jobs.of(clip)) is not None and not job.finished:
+            cls.poll_message_set("This clip is being worked on")
+            return False
+        return super().poll(context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        job = self._make(context)
+        if job is None:
+            return {"CANCELLED"}
+        job.on_end = import_when_done
+        jobs.enqueue(job)
+        return {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        job = self._make(context)
+        if job is None:
+            return {"CANCELLED"}
+        jobs.wait(job, preferences.engine_python())
+        for failure in job.failures:
+            self.report({"ERROR" if job.status == "failed" and not job.folders else "WARNING"}, f"{failure.what} {failure.why} {failure.remedy}")
+        clip = job.clip_block()
+        if clip.unflatten.auto_import and job.folders:
+            bpy.ops.unflatten.import_results(clip=clip.name, wants=",".join(job.request.wants))
+        return {"FINISHED"} if job.folders else {"CANCELLED"}
+
+    def _make(self, context: bpy.types.Context) -> jobs.Job | None:
+        clip = self.find(context)
+        if clip is None:
+            return None
+        wants = tuple(want.strip() for want in self.wants.split(",") if want.strip()) or settings.wants_of(clip)
+        if not wants:
+            self.report({"ERROR"}, "Tick what shall be recovered first.")
+            return None
+        try:
+            return jobs.make(clip, context.scene, wants)
+        except WrongOption as error:
+            self.report({"ERROR"}, str(error))
+            return None
+
+
+def import_when_done(job: jobs.Job) -> None:
+    """Called by the queue: an import of its own, so that it can be undone."""
+    clip = job.clip_block()
+    if clip is None or not clip.unflatten.auto_import or not job.folders or not bpy.context.window_manager.windows:
+        return
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.unflatten.import_results("INVOKE_DEFAULT", clip=clip.name, wants=",".join(job.request.wants))
+
+
+class UNFLATTEN_OT_cancel(_OnClip, bpy.types.Operator):
+    """Stop the work on this clip; finished frames are kept"""
+
+    bl_idname = "unflatten.cancel"
+    bl_label = "Cancel"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = self.find(context)
+        job = jobs.of(clip) if clip else None
+        if job is None:
+            return {"CANCELLED"}
+        job.cancel()
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
+    """Lay the results into the scene; doing it again brings the same objects up to date"""
+
+    bl_idname = "unflatten.import_results"
+    bl_label = "Import"
+    bl_options = {"REGISTER", "UNDO"}
+
+    wants: StringProperty(
+        name="Wanted", description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for all that is there", options={"SKIP_SAVE"},
+    )
+    folder: StringProperty(
+        name="Folder", subtype="DIR_PATH", description="Results written by `python -m engine --out`; empty for the cache", options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self._steps = self._begin(context)
+        if self._steps is None:
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(0.01, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        context.window_manager.progress_begin(0, 1)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC":
+            return self._leave(context, {"CANCELLED"})
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        until = time.perf_counter() + SLICE
+        for part, note in self._steps:
+            context.window_manager.progress_update(part)
+            context.workspace.status_text_set(f"Unflatten imports: {note}" if note else None)
+            if time.perf_counter() > until:
+                return {"RUNNING_MODAL"}
+        return self._leave(context, {"FINISHED"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        steps = self._begin(context)
+        if steps is None:
+            return {"CANCELLED"}
+        for _ in steps:
+            pass
+        return {"FINISHED"}
+
+    def _begin(self, context: bpy.types.Context) -> Iterator[tuple[float, str]] | None:
+        clip = self.find(context)
+        if clip is None:
+            return None
+        if self.folder:
+            found = results.of_folder(Path(bpy.path.abspath(self.folder)))
+        else:
+            found = results.of_stages(folders_of(clip, context.scene))
+        wants = tuple(want.strip() for want in self.wants.split(",") if want.strip()) or tuple(OFFERS)
+        if not any(all(kind in found for kind in OFFERS[want]) for want in wants if want in OFFERS):
+            self.report({"ERROR"}, "There is nothing to import yet: recover something first.")
+            return None
+        return import_all(clip, context.scene, found, wants, clip.unflatten.match_scene)
+
+    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
+        context.window_manager.event_timer_remove(self._timer)
+        context.window_manager.progress_end()
+        context.workspace.status_text_set(None)
+        jobs.redraw()
+        return how
+
+
+def folders_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> dict[str, Path]:
+    """Stage -> folder: of the settings as they are, else of the last run."""
+    last = {result.name: Path(result.path) for result in clip.unflatten.results if (Path(result.path) / "done.json").is_file()}
+    return {**last, **request.standing_of(clip, scene).folders}
+
+
+class UNFLATTEN_OT_remedy(_OnClip, bpy.types.Operator):
+    """Change the settings as proposed and run again"""
+
+    bl_idname = "unflatten.remedy"
+    bl_label = "Do that and run again"
+
+    index: IntProperty(options={"SKIP_SAVE"})
+    run: BoolProperty(default=True, options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = self.find(context)
+        job = jobs.of(clip) if clip else None
+        if job is None or not 0 <= self.index < len(job.failures):
+            return {"CANCELLED"}
+        apply_change(clip, job.failures[self.index].change)
+        if self.run:
+            how = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
+            bpy.ops.unflatten.run(how, clip=clip.name, wants=",".join(job.request.wants))
+        return {"FINISHED"}
+
+
+def apply_change(clip: bpy.types.MovieClip, change: dict[str, dict[str, object]]) -> None:
+    """Set {stage: {option: value}} in the clip's settings, each checked by the contract."""
+    for stage, values in change.items():
+        for name, value in values.items():
+            about = next(it for it in settings.describe(BY_NAME[stage].options) if it.name == name)
+            setattr(getattr(clip.unflatten, stage), name, about.check(value))
+
+
+class UNFLATTEN_OT_reset(_OnClip, bpy.types.Operator):
+    """Set every option of this stage back to its default"""
+
+    bl_idname = "unflatten.reset"
+    bl_label = "Defaults"
+    bl_options = {"REGISTER", "UNDO"}
+
+    stage: StringProperty(options={"SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = self.find(context)
+        if clip is None or self.stage not in BY_NAME:
+            return {"CANCELLED"}
+        settings.reset(getattr(clip.unflatten, self.stage), BY_NAME[self.stage].options)
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_setup(bpy.types.Operator):
+    """Make the engine's own Python and fetch what it needs; Blender's Python is not touched"""
+
+    bl_idname = "unflatten.setup"
+    bl_label = "Set up the engine"
+
+    again: BoolProperty(name="From scratch", description="Remove what is there first", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        under_way = setup.current()
+        if under_way is not None and not under_way.ended:
+            cls.poll_message_set("The set-up is under way")
+            return False
+        if not bpy.app.online_access and not preferences.get().kit:
+            cls.poll_message_set("Allow online access in Preferences > System, or choose an offline kit")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        lock, why = environment.choose(setup.LOCKS)
+        column = self.layout.column(align=True)
+        for line in (f"For the {why}", f"Size: {environment.size_of(lock) or 'unknown'}", f"Place: {preferences.engine_folder()}",
+                     f"Free there: {_free(preferences.engine_folder()) / 1e9:.1f} GB"):
+            column.label(text=line)
+        self.layout.prop(self, "again")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        work = setup.start(self.again)
+        if not bpy.app.background:
+            return {"FINISHED"}
+        work.join()
+        if work.failure:
+            self.report({"ERROR"}, str(work.failure))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_setup_cancel(bpy.types.Operator):
+    """Stop the set-up; what was fetched is kept for the next try"""
+
+    bl_idname = "unflatten.setup_cancel"
+    bl_label = "Cancel the set-up"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if setup.current():
+            setup.current().cancel()
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_remove_engine(bpy.types.Operator):
+    """Remove the engine's Python; results and settings stay"""
+
+    bl_idname = "unflatten.remove_engine"
+    bl_label = "Remove the engine"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            environment.remove(preferences.engine_folder())
+        except (environment.EnvironmentFailure, OSError) as failure:
+            self.report({"ERROR"}, str(failure))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_clean(bpy.types.Operator):
+    """Remove all results from the cache; what was imported loses its pictures until it is recovered again"""
+
+    bl_idname = "unflatten.clean"
+    bl_label = "Clean the cache"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if jobs.running():
+            self.report({"ERROR"}, "Something is being recovered; wait for it or cancel it first.")
+            return {"CANCELLED"}
+        for done in preferences.store_folder().glob("*/*/done.json"):
+            done.unlink()  # first: half a removal is none
+            shutil.rmtree(done.parent, ignore_errors=True)
+        request.forget()
+        return {"FINISHED"}
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+CLASSES = (
+    UNFLATTEN_OT_run, UNFLATTEN_OT_cancel, UNFLATTEN_OT_import_results, UNFLATTEN_OT_remedy, UNFLATTEN_OT_reset, UNFLATTEN_OT_setup,
+    UNFLATTEN_OT_setup_cancel, UNFLATTEN_OT_remove_engine, UNFLATTEN_OT_clean,
+)
+
+
+def register() -> None:
+    """Make the operators."""
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+
+
+def unregister() -> None:
+    """Take them away."""
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)

@@ -1,0 +1,107 @@
+"""The add-on's preferences: where the engine is, on what it runs, where results are kept. Imports bpy and environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from . import environment
+
+ROOT = Path(__file__).resolve().parent.parent  # holds engine/
+PACKAGE = __package__.rpartition(".")[0]
+
+
+class UNFLATTEN_AP_preferences(bpy.types.AddonPreferences):
+    """Shown in Edit > Preferences > Add-ons."""
+
+    bl_idname = PACKAGE
+
+    engine_folder: StringProperty(
+        name="Engine folder", subtype="DIR_PATH", description="Where the engine's Python is made; empty for the add-on's own folder",
+    )
+    engine_python: StringProperty(
+        name="Own Python", subtype="FILE_PATH", description="A Python that holds the engine's packages already, in place of the one made here",
+    )
+    base_python: StringProperty(
+        name="Made with", subtype="FILE_PATH", description="Python 3.11 to 3.13 that the engine is made with; empty for Blender's own",
+    )
+    kit: StringProperty(
+        name="Offline kit", subtype="DIR_PATH", description="Folder of packages for machines without network",
+    )
+    store: StringProperty(
+        name="Cache folder", subtype="DIR_PATH", description="Where results are kept; empty for the add-on's own folder",
+    )
+    device: EnumProperty(name="Device", items=[
+        ("auto", "Automatic", "The graphics card where the engine finds one, else the processor"),
+        ("cpu", "Processor", "The CPU"),
+        ("cuda", "Graphics card", "An NVIDIA card with CUDA"),
+    ])
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Drawn by panels.py, beside all other drawing."""
+        from . import panels
+
+        panels.draw_preferences(self.layout, self)
+
+
+class _Defaults:
+    """The same when the add-on runs from a script, where Blender keeps no preferences for it."""
+
+    engine_folder = engine_python = base_python = kit = store = ""
+    device = "auto"
+
+
+def get() -> UNFLATTEN_AP_preferences | _Defaults:
+    """The preferences."""
+    entry = bpy.context.preferences.addons.get(PACKAGE)
+    return entry.preferences if entry and entry.preferences else _Defaults()
+
+
+def user_folder(name: str) -> Path:
+    """A folder in the extension's own place for user files."""
+    try:
+        return Path(bpy.utils.extension_path_user(PACKAGE, path=name))
+    except ValueError:  # not installed as an extension
+        return Path(bpy.utils.user_resource("DATAFILES", path=f"unflatten/{name}"))
+
+
+def engine_folder() -> Path:
+    """Where the engine's environment is or will be."""
+    chosen = get().engine_folder
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder("engine")
+
+
+def engine_python() -> Path | None:
+    """The Python that runs the engine, or None before the set-up. A checkout's own .venv counts too."""
+    own = get().engine_python
+    if own:
+        return Path(bpy.path.abspath(own))
+    candidates = [environment.python_of(engine_folder()), environment.python_of(ROOT / ".venv")]
+    return next((python for python in candidates if python.exists()), None)
+
+
+_override = ""
+
+
+def override_store(folder: str) -> None:
+    """Keep results elsewhere for the rest of this session: the command line's `--store`."""
+    global _override
+    _override = folder
+
+
+def store_folder() -> Path:
+    """Where results are kept."""
+    chosen = _override or get().store
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder("store")
+
+
+def register() -> None:
+    """Make the preferences."""
+    bpy.utils.register_class(UNFLATTEN_AP_preferences)
+
+
+def unregister() -> None:
+    """Take them away."""
+    bpy.utils.unregister_class(UNFLATTEN_AP_preferences)

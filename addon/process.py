@@ -1,0 +1,142 @@
+"""The engine's process: starts it, reads its lines, cancels it, notices its death. Imports the contract; no bpy."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from ..engine.contract import CONTRACT, messages
+from .environment import clean_environment
+
+PATIENCE = 3.0  # s that a cancelled engine gets to leave by itself
+SILENCE = 60.0  # s without a sign of life after which the user is told
+_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+
+class Engine:
+    """One run of `python -m engine JOB.json`. Ask `messages()` regularly; the last one is Done or Cancelled."""
+
+    def __init__(self, python: str | Path, root: Path, job: Path) -> None:
+        self.ended = False
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._words: deque[str] = deque(maxlen=40)  # its last lines on stderr
+        self._greeted, self._finished = False, False
+        self._cancelled_at = 0.0
+        self._heard_at = time.monotonic()
+        self._told_of_silence = False
+        try:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                [str(python), "-m", "engine", str(job)], cwd=root, env=clean_environment(), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, creationflags=_NEW_GROUP, start_new_session=os.name != "nt",
+            )
+        except OSError as error:
+            self._process = None
+            self._words.append(str(error))
+            self._lines.put(None)
+            return
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream, take), daemon=True)
+            for stream, take in ((self._process.stdout, self._lines.put), (self._process.stderr, self._words.append))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def messages(self) -> list[Any]:
+        """What the engine has said since the last call; never blocks."""
+        heard: list[Any] = []
+        while not self.ended:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                break
+            heard += self._take(line) if line is not None else self._bury()
+        self._watch(heard)
+        return heard
+
+    def cancel(self) -> None:
+        """Ask it to stop; what is finished stays."""
+        if self._process is None or self.ended or self._cancelled_at:
+            return
+        self._cancelled_at = time.monotonic()
+        try:
+            self._process.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT)
+            self._process.stdin.close()
+        except OSError:
+            pass  # it was faster
+
+    def kill(self) -> None:
+        """End it and all that it started, now."""
+        if self._process is None:
+            return
+        try:
+            if os.name == "nt":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+
+    def _read(self, stream: Any, take: Any) -> None:
+        for line in stream:
+            take(line.decode("utf-8", "replace").rstrip())
+        if take == self._lines.put:
+            self._lines.put(None)
+
+    def _take(self, line: str) -> list[Any]:
+        self._heard_at, self._told_of_silence = time.monotonic(), False
+        message = messages.from_line(line)
+        if message is None:  # a stray print, or a newer engine's word
+            return []
+        if not self._greeted:
+            return self._greet(message)
+        self._finished = isinstance(message, (messages.Done, messages.Cancelled))
+        return [] if isinstance(message, messages.Heartbeat) else [message]
+
+    def _greet(self, message: Any) -> list[Any]:
+        spoken = getattr(message, "contract", None)
+        if spoken == CONTRACT:
+            self._greeted = True
+            return [message]
+        self.kill()
+        self.ended = True
+        return [messages.Failed(
+            "wrong-contract", f"The engine speaks contract {spoken}, this add-on {CONTRACT}.",
+            "Engine and add-on are of different releases.", "Set the engine up again in the add-on's preferences.",
+        ), messages.Done(["engine"])]
+
+    def _bury(self) -> list[Any]:
+        """stdout has ended: the process is gone or about to go."""
+        self.ended = True
+        status = "it did not start"
+        if self._process is not None:
+            try:
+                status = f"status {self._process.wait(PATIENCE)}"
+            except subprocess.TimeoutExpired:
+                self.kill()
+                status = "it hung at its end"
+        if self._finished:
+            return []
+        if self._cancelled_at:
+            return [messages.Cancelled()]
+        if self._process is not None:
+            self._readers[1].join(1.0)  # the last words arrive on another stream
+        last = next((words for words in reversed(self._words) if words.strip()), "It said nothing.")
+        return [messages.Failed(
+            "engine-died", f"The engine ended early ({status}).", last,
+            "Run again: finished frames are kept. If it stays, repair the engine in the add-on's preferences.",
+        ), messages.Done(["engine"])]
+
+    def _watch(self, heard: list[Any]) -> None:
+        now = time.monotonic()
+        if self._cancelled_at and not self.ended and now - self._cancelled_at > PATIENCE:
+            self.kill()
+        if not self.ended and not self._told_of_silence and now - self._heard_at > SILENCE:
+            self._told_of_silence = True
+            heard.append(messages.Warning(f"The engine has not answered for {SILENCE:.0f} s; cancel if this goes on."))

@@ -1,0 +1,140 @@
+"""Buttons, scripts and the command give the same scene; the panels know what is done; remedies and cancel work."""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+import pytest
+from play import PYTHON, make_engine
+from shots import make_shot
+
+
+@pytest.fixture
+def stage_set(unflatten, scene, tmp_path, monkeypatch):
+    """A shot, an engine that plays, a store of its own, and the clip."""
+    from unflatten.addon import preferences, request
+    from unflatten.addon.importers import place
+
+    shot = make_shot(tmp_path / "shot")
+    monkeypatch.setattr(preferences, "engine_python", lambda: PYTHON)
+    monkeypatch.setattr(preferences, "_override", str(tmp_path / "store"))
+
+    def play(how="works"):
+        monkeypatch.setattr(preferences, "ROOT", make_engine(tmp_path / "root", shot.folder, how))
+        request.forget()
+        return place.load_clip(str(shot.folder / "frames" / "000001.png"))
+
+    return play
+
+
+def names():
+    kinds = ("objects", "meshes", "cameras", "masks", "movieclips", "materials", "node_groups", "collections", "images")
+    return {kind: sorted(it.name for it in getattr(bpy.data, kind)) for kind in kinds}
+
+
+def test_run_waits_and_imports(stage_set):
+    clip = stage_set()
+    assert bpy.ops.unflatten.run(wants="camera,depth,cloud,mattes") == {"FINISHED"}
+    made = {entry.name: entry for entry in clip.unflatten.made}
+    assert {"root", "camera", "points", "depth", "depth points", "cloud", "mask person", "alpha person"} <= set(made)
+    assert made["camera"].object.parent == made["root"].object and bpy.context.scene.camera == made["camera"].object
+    assert {result.name for result in clip.unflatten.results} >= {"frames", "orient", "consistent_depth"}
+
+
+def test_again_changes_nothing(stage_set):
+    stage_set()
+    bpy.ops.unflatten.run(wants="camera,depth,cloud,mattes")
+    before = names()
+    bpy.ops.unflatten.run(wants="camera,depth,cloud,mattes")
+    assert names() == before
+
+
+def test_the_command_gives_the_same_scene(unflatten, stage_set, tmp_path):
+    from unflatten.addon import command
+
+    clip = stage_set()
+    path = bpy.path.abspath(clip.filepath)
+    bpy.ops.unflatten.run(wants="camera,depth,mattes")
+    by_button = names()
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    saved = tmp_path / "scene.blend"
+    assert command.main([path, "--want", "camera,depth,mattes", "--python", PYTHON, "--store", str(tmp_path / "store2"), "--save", str(saved)]) == 0
+    assert names() == by_button and saved.exists()
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert command.main([path, "--want", "camera,depth,mattes", "--results", str(tmp_path / "shot")]) == 0
+    assert names() == by_button
+
+
+def test_the_command_refuses_in_one_sentence(unflatten, stage_set, tmp_path, capsys):
+    from unflatten.addon import command
+
+    stage_set()
+    assert command.main([str(tmp_path / "nothing.mp4")]) == 1
+    assert command.main(["--want", "colour", "--python", PYTHON]) == 2
+    assert command.main(["--set", "depth.nonsense=1", "--python", PYTHON]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 3 and all(line.startswith("unflatten: ") for line in said)
+
+
+def test_state_follows_the_settings(unflatten, stage_set):
+    from unflatten.addon import panels, request
+
+    clip, scene = stage_set(), bpy.context.scene
+    assert panels.state_of(clip, scene, "depth") == "never"
+    bpy.ops.unflatten.run(wants="camera,depth")
+    states = {name: panels.state_of(clip, scene, name) for name in ("frames", "solve", "depth", "consistent_depth", "mattes")}
+    assert states == {"frames": "done", "solve": "done", "depth": "done", "consistent_depth": "done", "mattes": "never"}
+    clip.unflatten.depth.fill = 2.0
+    request.forget()
+    assert [panels.state_of(clip, scene, name) for name in ("solve", "depth", "consistent_depth")] == ["done", "stale", "stale"]
+    clip.unflatten.depth.property_unset("fill")
+    request.forget()
+    assert panels.state_of(clip, scene, "consistent_depth") == "done"
+
+
+def test_a_failure_brings_its_remedy(unflatten, stage_set):
+    from unflatten.addon import jobs
+
+    clip = stage_set("fails")
+    clip.unflatten.auto_import = False
+    assert bpy.ops.unflatten.run(wants="camera") == {"FINISHED"}  # frames and flow are there
+    job = jobs.of(clip)
+    assert job.status == "failed" and job.stages["solve"].status == "failed" and job.stages["orient"].status == "skipped"
+    assert bpy.ops.unflatten.remedy(index=0) == {"FINISHED"}
+    assert clip.unflatten.solve.motion == "tripod" and clip.unflatten.solve.tracks == 900
+    assert jobs.of(clip).status == "done"
+
+
+def test_the_queue_runs_on_a_timer_and_cancels_within_a_second(unflatten, stage_set):
+    from unflatten.addon import jobs
+
+    clip = stage_set("slow")
+    first, second = jobs.make(clip, bpy.context.scene), jobs.make(clip, bpy.context.scene)
+    jobs.enqueue(first)
+    jobs.enqueue(second)
+    until = time.monotonic() + 15
+    while first.stages["flow"].status != "running" and time.monotonic() < until:
+        jobs.tick()  # background Blender fires no timers
+        time.sleep(0.02)
+    assert first.status == "running" and second.status == "waiting" and first.seconds_left == 3.0
+    second.cancel()
+    began = time.monotonic()
+    first.cancel()
+    while not first.finished:
+        jobs.tick()
+        time.sleep(0.01)
+    assert time.monotonic() - began < 1.0 and first.status == "cancelled" and second.status == "cancelled"
+    while jobs.tick() is not None:
+        pass
+    bpy.app.timers.unregister(jobs.tick)
+
+
+def test_without_a_clip_or_an_engine_the_button_says_why(unflatten, scene, monkeypatch):
+    from unflatten.addon import preferences
+
+    monkeypatch.setattr(preferences, "engine_python", lambda: None)
+    assert not bpy.ops.unflatten.run.poll()
+    monkeypatch.setattr(preferences, "engine_python", lambda: PYTHON)
+    assert not bpy.ops.unflatten.run.poll()
+    assert not bpy.ops.unflatten.import_results.poll()
