@@ -1,0 +1,65 @@
+"""The mattes room, soft edges: alpha in a band around a mask, from the colours of the full frame; numpy and OpenCV only.
+
+A weighted colour guided filter (He, Sun & Tang 2013, section 3.4): in each window alpha is a linear function of colour, fitted to what
+is surely inside or outside, and hardly to the band itself.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Alpha = NDArray[np.float32]  # [H, W] 0..1
+Colour = NDArray[np.float32]  # [H, W, 3] 0..1
+
+EPS = 2e-5  # of squared colour, keeps flat windows from following noise
+DOUBT = 0.02  # weight of the band's own guess in the fit
+
+
+def band(mask: Alpha, width: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(surely inside, anything of it) for a soft mask: the level 0.5 moved by `width` px inwards and outwards."""
+    inside = (mask >= 0.5).astype(np.uint8)
+    sure = cv2.distanceTransform(np.pad(inside, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1] > width
+    maybe = cv2.distanceTransform(np.pad(1 - inside, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1] <= width
+    return sure, maybe
+
+
+def soften(picture: Colour, mask: Alpha, width: float) -> Alpha:
+    """Alpha of a soft mask, free within `width` px of its level 0.5."""
+    sure, maybe = band(mask, width)
+    unknown = maybe & ~sure
+    weight = np.where(unknown, np.float32(DOUBT), np.float32(1))
+    target = np.where(unknown, mask, sure).astype(np.float32)
+    radius = max(1, round(2 * width))
+    alpha = guide(picture, target, weight, radius, EPS)
+    # What lies near the rim of the band must meet what is sure there.
+    return np.where(unknown, np.clip(alpha, 0, 1), sure).astype(np.float32)
+
+
+def guide(picture: Colour, target: Alpha, weight: Alpha, radius: int, eps: float) -> Alpha:
+    """target [H, W] as a locally linear function of picture, least squares with `weight` in windows of 2 radius + 1."""
+    def box(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cv2.boxFilter(x, cv2.CV_32F, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+
+    norm = 1 / box(weight)
+    mean = box(picture * weight[..., None]) * norm[..., None]
+    mean_t = box(target * weight) * norm
+    cov = box(picture * (target * weight)[..., None]) * norm[..., None] - mean * mean_t[..., None]
+    r, g, b = (picture[..., c] for c in range(3))
+    second = {pair: box(x * y * weight) * norm for pair, x, y in (("rr", r, r), ("rg", r, g), ("rb", r, b), ("gg", g, g), ("gb", g, b), ("bb", b, b))}
+    slope = _solve(second, mean, cov, eps)
+    offset = mean_t - (slope * mean).sum(-1)
+    return (box(slope) * picture).sum(-1) + box(offset)
+
+
+def _solve(second: dict[str, NDArray[np.float32]], mean: Colour, cov: Colour, eps: float) -> Colour:
+    """(covariance of the picture + eps) slope = cov, for each pixel, by cofactors."""
+    mr, mg, mb = (mean[..., c] for c in range(3))
+    rr, gg, bb = second["rr"] - mr * mr + eps, second["gg"] - mg * mg + eps, second["bb"] - mb * mb + eps
+    rg, rb, gb = second["rg"] - mr * mg, second["rb"] - mr * mb, second["gb"] - mg * mb
+    c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+    det = np.maximum(rr * c00 + rg * c01 + rb * c02, np.float32(1e-12))
+    cr, cg, cb = (cov[..., c] for c in range(3))
+    return np.stack([(c00 * cr + c01 * cg + c02 * cb) / det, (c01 * cr + c11 * cg + c12 * cb) / det, (c02 * cr + c12 * cg + c22 * cb) / det], -1)

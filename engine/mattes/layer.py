@@ -1,0 +1,103 @@
+"""The mattes room, one subject's layer: soft alpha, steady over time, and foreground colour, at the size of the frames; never imports torch."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.artifacts import FRAME
+from ..media.flow import Flow
+from ..media.frames import Frames, read_png
+from . import edge, foreground
+
+Alpha = NDArray[np.float32]  # [H, W] 0..1
+Box = tuple[slice, slice]
+
+LIKE = 0.06  # difference of colour (0..1) at which a neighbouring frame's word counts 0.6
+NEIGHBOUR = 0.7  # weight of a neighbouring frame at most
+
+
+class Layer:
+    """What stands in `labels` (PNG of ids at the flow's size) for any of `ids`, as a matte with an edge of `width` working px."""
+
+    def __init__(self, frames: Frames, flow: Flow, labels: Path, ids: set[int], width: float) -> None:
+        self.frames, self.flow, self.labels, self.ids = frames, flow, labels, sorted(ids)
+        self.width = width * frames.size[0] / flow.size[0]
+        self._raw = lru_cache(4)(self._soften)
+        self._picture = lru_cache(4)(self._read)
+
+    def alpha(self, frame: int, neighbours: list[int]) -> Alpha:
+        """The matte of a frame, averaged with those of its neighbours along flow where the colours agree."""
+        alpha, box = self._raw(frame)
+        if box is None or not neighbours:
+            return alpha
+        picture = self._picture(frame)[box]
+        total, weight = alpha[box].copy(), np.ones(alpha[box].shape, np.float32)
+        for other in neighbours:
+            field = self.flow.get(frame, other)
+            if field is None:
+                continue
+            there, trust = self._way(field, box)
+            theirs = _at(np.dstack([self._picture(other), self._raw(other)[0]]), there)
+            apart = np.square(theirs[..., :3] - picture).sum(-1)
+            vote = trust * NEIGHBOUR * np.exp(apart * np.float32(-0.5 / LIKE**2))
+            total += vote * theirs[..., 3]
+            weight += vote
+        steady = alpha.copy()
+        steady[box] = total / weight
+        return steady
+
+    def colour(self, frame: int, alpha: Alpha) -> NDArray[np.generic]:
+        """Straight foreground colour [H, W, 3], at the frame's bits; black where nothing of the subject is near."""
+        peak = 65535 if self.frames.bits > 8 else 255
+        out = np.zeros((*alpha.shape, 3), np.uint16 if peak > 255 else np.uint8)
+        box = _box(alpha > 0, 2 * round(self.width) + 8)
+        if box is not None:
+            out[box] = np.round(foreground.unmix(self._picture(frame)[box], alpha[box]) * peak)
+        return out
+
+    def _read(self, frame: int) -> NDArray[np.float32]:
+        picture = self.frames.rgb(frame)
+        return picture.astype(np.float32) * np.float32(1 / (65535 if picture.dtype == np.uint16 else 255))
+
+    def _soften(self, frame: int) -> tuple[Alpha, Box | None]:
+        """The matte of one frame by itself, and the part of the picture outside of which it is 0."""
+        mask = np.isin(read_png(self.labels / f"{FRAME % frame}.png"), self.ids)
+        width, height = self.frames.size
+        soft = cv2.resize(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8), (width, height), interpolation=cv2.INTER_LINEAR)
+        alpha = np.zeros((height, width), np.float32)
+        box = _box(soft > 0.02, 3 * round(self.width) + 4)
+        if box is not None:
+            alpha[box] = edge.soften(self._picture(frame)[box], soft[box], self.width) if self.width else soft[box]
+        return alpha, box
+
+    def _way(self, field: Any, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where each pixel of the box lies in the other frame, in full-size px, and how far to trust it."""
+        width, height = self.frames.size
+        scale = np.array([width / self.flow.size[0], height / self.flow.size[1]], np.float32)
+        flow = cv2.resize(field[0], (width, height), interpolation=cv2.INTER_LINEAR)[box] * scale
+        trust = cv2.resize(field[1].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)[box]
+        y, x = (np.arange(part.start, part.stop, dtype=np.float32) for part in box)
+        return flow + np.stack(np.meshgrid(x, y), -1), trust
+
+
+def _at(values: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
+    return cv2.remap(values, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _box(mask: NDArray[np.bool_], margin: int) -> Box | None:
+    """The rows and columns that hold anything, and `margin` px around."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return (
+        slice(max(0, int(rows[0]) - margin), min(mask.shape[0], int(rows[-1]) + margin + 1)),
+        slice(max(0, int(columns[0]) - margin), min(mask.shape[1], int(columns[-1]) + margin + 1)),
+    )
+
+
