@@ -93,11 +93,34 @@ def write_video(scene: bpy.types.Scene) -> None:
     scene.render.ffmpeg.constant_rate_factor = "HIGH"
 
 
-def node_tree_of(material: bpy.types.Material) -> bpy.types.NodeTree:
-    """The node tree of a material; since 5.0 every material has one."""
-    if not material.node_tree:
-        material.use_nodes = True
-    return material.node_tree
+def node_tree_of(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """The node tree of a material or a world; since 5.0 each has one."""
+    if not owner.node_tree:
+        owner.use_nodes = True
+    return owner.node_tree
+
+
+def scale_to_render(group: bpy.types.NodeTree, picture: Any) -> Any:
+    """The picture stretched to the size of the render; its kind is a property up to 4.5 and a socket since 5.0."""
+    node = group.nodes.new("CompositorNodeScale")
+    if hasattr(node, "space"):
+        node.space = "RENDER_SIZE"
+    else:
+        node.inputs["Type"].default_value = "Render Size"
+    group.links.new(picture, node.inputs["Image"])
+    return node.outputs[0]
+
+
+def distort(group: bpy.types.NodeTree, picture: Any, clip: bpy.types.MovieClip) -> Any:
+    """The picture bent by the clip's lens."""
+    node = group.nodes.new("CompositorNodeMovieDistortion")
+    node.clip = clip
+    if hasattr(node, "distortion_type"):
+        node.distortion_type = "DISTORT"
+    else:
+        node.inputs["Type"].default_value = "Distort"
+    group.links.new(picture, node.inputs["Image"])
+    return node.outputs[0]
 
 
 def strips_of(scene: bpy.types.Scene) -> Any:

@@ -57,3 +57,43 @@ def _emission(material: bpy.types.Material) -> tuple[bpy.types.bpy_prop_collecti
     end = group.nodes.new("ShaderNodeOutputMaterial")
     group.links.new(glow.outputs[0], end.inputs["Surface"])
     return group.nodes, group.links
+
+
+def principled(material: bpy.types.Material, colour: tuple[float, float, float], roughness: float) -> None:
+    """A plain material in one colour."""
+    node = next(node for node in versions.node_tree_of(material).nodes if node.type == "BSDF_PRINCIPLED")
+    node.inputs["Base Color"].default_value, node.inputs["Roughness"].default_value = (*colour, 1.0), roughness
+
+
+def background(world: bpy.types.World, colour: tuple[float, float, float], strength: float) -> None:
+    """A world of one colour."""
+    group = versions.node_tree_of(world)
+    node = next((node for node in group.nodes if node.type == "BACKGROUND"), None)
+    if node is None:
+        node, end = group.nodes.new("ShaderNodeBackground"), group.nodes.new("ShaderNodeOutputWorld")
+        group.links.new(node.outputs[0], end.inputs["Surface"])
+    node.inputs["Color"].default_value, node.inputs["Strength"].default_value = (*colour, 1.0), strength
+
+
+def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
+    """The render over the plate in the compositor; a tree that the artist has built is left alone."""
+    group, result, fresh = versions.compositor(scene)
+    if not fresh and any(link.from_node.type != "R_LAYERS" for link in result.links):
+        return
+    render = next((node for node in group.nodes if node.type == "R_LAYERS"), None) or group.nodes.new("CompositorNodeRLayers")
+    render.scene = scene
+    picture = group.nodes.new("CompositorNodeMovieClip")
+    picture.clip = clip
+    under, above = picture.outputs["Image"], render.outputs["Image"]
+    if tuple(clip.size) != (scene.render.resolution_x, scene.render.resolution_y) and clip.size[0]:
+        under = versions.scale_to_render(group, under)
+    lens = clip.tracking.camera
+    if any((lens.brown_k1, lens.brown_k2, lens.brown_p1, lens.brown_p2)):
+        above = versions.distort(group, above, clip)
+    over = group.nodes.new("CompositorNodeAlphaOver")
+    below, front = versions.alpha_over_inputs(over)
+    group.links.new(under, below)
+    group.links.new(above, front)
+    group.links.new(over.outputs[0], result)
+    for index, node in enumerate((picture, render, over)):
+        node.location = (-600 + 250 * index, -200 * index)
