@@ -144,11 +144,13 @@ def read_picture(path: Path) -> tuple[np.ndarray, exr.About]:
             return exr.read_display(path)
         data = np.frombuffer(path.read_bytes(), np.uint8)
         # COLOR drops alpha and turns as the EXIF tag says; ANYDEPTH keeps 16 bit and float.
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH) if data.size else None
+        # Not COLOR_RGB, which mixes up the values of 16 bit TIFF (OpenCV 5.0).
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
     except (OSError, cv2.error, ValueError, RuntimeError) as error:
         raise _unreadable(path, str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__) from None
     if picture is None:
         return _through_ffmpeg(path)
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     if picture.dtype not in (np.uint8, np.uint16):
         return exr.to_display(picture.astype(np.float32)), exr.About(remark=exr.REMARK)
     return picture, exr.About()

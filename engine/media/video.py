@@ -251,12 +251,28 @@ def to_rgb(frame: Any, bits: int) -> np.ndarray:
     """A decoded frame as stored -> [H, W, 3] uint8 or uint16 RGB, full range; the same bytes on every run."""
     if not hasattr(_local, "reformatter"):
         _local.reformatter = VideoReformatter()
-    matrix = _matrix(frame)
+    matrix, span = _matrix(frame), _range(frame)
     rgb = _local.reformatter.reformat(
         frame, format="rgb24" if bits == 8 else "rgb48le", src_colorspace=matrix, dst_colorspace=matrix,
-        src_color_range=_range(frame), dst_color_range=ColorRange.JPEG, interpolation=_EXACT, threads=1,
+        src_color_range=span, dst_color_range=ColorRange.JPEG, interpolation=_EXACT, threads=1,
     )
-    return np.ascontiguousarray(rgb.to_ndarray())
+    picture = np.ascontiguousarray(rgb.to_ndarray())
+    return picture if frame.format.is_rgb else _stretched(picture, _depth(frame), span == ColorRange.MPEG, frame.format.name.startswith("gray"))
+
+
+def _stretched(picture: np.ndarray, depth: int, limited: bool, gray: bool) -> np.ndarray:
+    """What FFmpeg's converter leaves undone on the way to full range, so that white is 65535 (255 for 8 bit).
+
+    It multiplies instead of repeating bits: 16 bit white comes out as 255 * 256 from limited range, as (2^depth - 1) shifted
+    from full range. Of gray it never expands a limited range.
+    """
+    if gray and limited:
+        low, high = (level * (257 if picture.dtype == np.uint16 else 1) for level in (16, 235))
+        top = np.iinfo(picture.dtype).max
+        return np.rint((picture.astype(np.float32) - low).clip(0) * (top / (high - low))).clip(0, top).astype(picture.dtype)
+    if picture.dtype == np.uint8:
+        return picture
+    return cv2.add(picture, picture >> (8 if limited else depth))
 
 
 def _lazy(frame: Any, bits: int, upright: Upright) -> Callable[[], np.ndarray]:
