@@ -1,0 +1,150 @@
+"""Camera room: all frames and all points adjusted together by pycolmap's Ceres; runs in the mapping child; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import lens as lens_geometry
+from ..geometry import reprojection
+from ..geometry.pose import invert
+from .tracks import Tracks
+
+Array = NDArray[np.float64]
+MODELS = {"SIMPLE_PINHOLE": (), "SIMPLE_RADIAL": (0,), "RADIAL": (0, 1), "OPENCV": (0, 1, 2, 3)}  # which of k1 k2 p1 p2 are free
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that is adjusted. One lens for all views."""
+
+    size: tuple[int, int]
+    focal: float  # px
+    distortion: Array  # [4] k1 k2 p1 p2
+    pose: Array  # [V, 4, 4] camera_from_world
+    posed: NDArray[np.bool_]  # [V]
+    points: Array  # [P, 3], one for each track, nan where it has none
+
+    @property
+    def centre(self) -> Array:
+        """[2] px; the principal point is taken to be the picture's middle."""
+        return np.asarray(self.size, np.float64) / 2
+
+    def rays(self, tracks: Tracks) -> Array:
+        """[N, 3] in camera axes."""
+        return lens_geometry.unproject(tracks.xy, np.full(2, self.focal), self.centre, self.distortion)
+
+    def errors(self, tracks: Tracks) -> Array:
+        """Reprojection error [N] px; inf where there is no pose, no point, or the point lies behind."""
+        pose = self.pose[tracks.view]
+        local = np.einsum("nij,nj->ni", pose[:, :3, :3], self.points[tracks.track]) + pose[:, :3, 3]
+        xy = lens_geometry.project(local, np.full(2, self.focal), self.centre, self.distortion)
+        error = np.linalg.norm(xy - tracks.xy, axis=1)
+        return np.where((local[:, 2] > 1e-6) & self.posed[tracks.view] & np.isfinite(error), error, np.inf)
+
+
+def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2e-3, rounds: int = 3) -> State:
+    """The state with a point for every track that at least three posed views see within `limit` px of each other's word.
+
+    Observations that disagree are left out one by one: the worst of each track in each round.
+    """
+    count = len(state.points)
+    use = state.posed[tracks.view]
+    rays, place = state.rays(tracks), invert(state.pose)
+    for _ in range(rounds):
+        rows = np.flatnonzero(use)
+        points = reprojection.triangulate(rays[rows], place, tracks.track[rows], tracks.view[rows], count)
+        found = replace(state, points=points)
+        error = found.errors(tracks)
+        bad = use & (error > limit)
+        if not bad.any():
+            break
+        worst = np.zeros(count)
+        np.maximum.at(worst, tracks.track[use], np.minimum(error[use], 1e9))
+        use &= ~(bad & (error >= np.minimum(worst, 1e9)[tracks.track]))
+    good = error < limit
+    seen = np.bincount(tracks.track[good], minlength=count)
+    of_track = np.bincount(tracks.track[state.posed[tracks.view]], minlength=count)
+    angle = reprojection.parallax(points, place[:, :3, 3], tracks.track[good], tracks.view[good])
+    # A track most of which disagrees moves by itself, and its agreeing part is chance.
+    keep = (seen >= 3) & (seen >= 0.7 * of_track) & (angle > parallax)
+    return replace(state, points=np.where(keep[:, None], points, np.nan))
+
+
+def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12) -> State:
+    """The state with a pose for every view that sees enough known points (absolute pose by RANSAC, then refined)."""
+    camera = _camera(pycolmap, state, "SIMPLE_RADIAL")
+    options = pycolmap.AbsolutePoseEstimationOptions()
+    options.ransac.max_error, options.ransac.random_seed = 4.0, 7
+    pose, posed = state.pose.copy(), state.posed.copy()
+    known = np.isfinite(state.points[tracks.track, 0])
+    for view, rows in enumerate(tracks.views(len(posed))):
+        if posed[view]:
+            continue
+        chosen = np.arange(rows.start, rows.stop)[known[rows]]
+        if len(chosen) < least:
+            continue
+        answer = pycolmap.estimate_and_refine_absolute_pose(tracks.xy[chosen], state.points[tracks.track[chosen]], camera, options)
+        if answer is not None and answer["num_inliers"] >= max(least, 0.3 * len(chosen)):
+            pose[view, :3], posed[view] = answer["cam_from_world"].matrix(), True
+    return replace(state, pose=pose, posed=posed)
+
+
+def adjusted(
+    pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str, known: bool = False, rounds: int = 30
+) -> State:
+    """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N]."""
+    scene, of_track = _scene(pycolmap, state, tracks, use, model)
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.refine_focal_length = not known
+    options.refine_extra_params = model != "SIMPLE_PINHOLE"
+    ceres = options.ceres
+    ceres.loss_function_type, ceres.loss_function_scale = pycolmap.LossFunctionType.CAUCHY, loss
+    ceres.solver_options.max_num_iterations, ceres.solver_options.num_threads = rounds, 1
+    ceres.solver_options.function_tolerance = 1e-6
+    pycolmap.bundle_adjustment(scene, options)
+    pose, points = state.pose.copy(), np.full_like(state.points, np.nan)
+    for view in np.flatnonzero(state.posed):
+        pose[view, :3] = scene.images[int(view) + 1].cam_from_world().matrix()
+    for track, name in of_track.items():
+        points[track] = scene.points3D[name].xyz
+    parameters = scene.cameras[1].params
+    first = 4 if model == "OPENCV" else 3
+    distortion = np.zeros(4)
+    distortion[list(MODELS[model])] = parameters[first:]
+    return replace(state, pose=pose, points=points, focal=float(parameters[0]), distortion=distortion)
+
+
+def _camera(pycolmap: Any, state: State, model: str) -> Any:
+    (width, height), (x, y) = state.size, state.centre
+    focal = [state.focal] * (2 if model == "OPENCV" else 1)
+    extra = list(state.distortion[list(MODELS[model])])
+    return pycolmap.Camera(model=model, width=width, height=height, params=[*focal, x, y, *extra], camera_id=1)
+
+
+def _scene(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], model: str) -> tuple[Any, dict[int, int]]:
+    """The state as a reconstruction of pycolmap's, and the name of each track's point in it."""
+    scene = pycolmap.Reconstruction()
+    scene.add_camera_with_trivial_rig(_camera(pycolmap, state, model))
+    use = use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0])
+    chosen = tracks.where(use)
+    for view, rows in enumerate(chosen.views(len(state.posed))):
+        if state.posed[view]:
+            image = pycolmap.Image(name=f"{view:06d}", keypoints=chosen.xy[rows], camera_id=1, image_id=view + 1)
+            scene.add_image_with_trivial_frame(image, pycolmap.Rigid3d(state.pose[view, :3]))
+    order = np.argsort(chosen.track, kind="stable")
+    within = np.arange(len(chosen.view)) - np.searchsorted(chosen.view, chosen.view)
+    edges = np.flatnonzero(np.diff(chosen.track[order], prepend=-1, append=-2))
+    of_track = {}
+    for start, stop in zip(edges[:-1], edges[1:]):
+        rows = order[start:stop]
+        track = pycolmap.Track()
+        for view, row in zip(chosen.view[rows].tolist(), within[rows].tolist()):
+            track.add_element(view + 1, row)
+        name = int(chosen.track[rows[0]])
+        of_track[name] = scene.add_point3D(state.points[name], track)
+    return scene, of_track

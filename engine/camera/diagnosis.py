@@ -1,0 +1,124 @@
+"""Camera room: what kind of shot this is, told from the tracks before anything is solved; no torch, no pycolmap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.reprojection import transfer
+from .epipolar import find_homography
+from .tracks import Tracks
+
+Array = NDArray[np.float64]
+FOCALS = np.geomspace(0.4, 4.0, 24)  # of the width
+NO_TRACKS, NO_MOTION = 30, 0.004  # tracks; part of the width
+KINDS = ("tracks", "motion", "tripod", "tripod zoom", "free")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Lengths are parts of the picture's width. Residuals: 80th percentile, median over pairs of views some frames apart."""
+
+    alive: float  # median number of tracks in a view that live for five views
+    motion: float  # widest median displacement between two views
+    moved: float  # median displacement in the pairs of the residuals
+    turn: float  # what a mere turn of the camera leaves unexplained
+    turn_zoom: float  # the same where the lens may zoom as well
+    flat: float  # what a homography leaves
+    focal: float  # focal length at which turns explain most
+
+    @property
+    def kind(self) -> str:
+        """tracks or motion (what is missing), tripod, tripod zoom, or free."""
+        if self.alive < NO_TRACKS:
+            return "tracks"
+        if self.motion < NO_MOTION:
+            return "motion"
+        if self.turn < 0.0014 + 0.004 * self.moved:
+            return "tripod"
+        zooms = self.turn_zoom < 1.4 * self.flat + 0.0005 and self.turn > 3 * self.turn_zoom
+        return "tripod zoom" if zooms and self.flat < 0.06 * self.moved + 0.0008 else "free"
+
+
+def look(tracks: Tracks, views: int, size: tuple[int, int]) -> Diagnosis:
+    """Diagnose the still tracks [N] of a span of `views` frames."""
+    lasting = tracks.long(min(5, max(2, views)))
+    if not len(lasting.track):
+        return Diagnosis(0, 0, 0, 0, 0, 0, 1)
+    rows, width = lasting.views(views), size[0]
+    alive = float(np.median([r.stop - r.start for r in rows]))
+    motion = _widest(lasting, rows) / width
+    pairs = _apart(lasting, rows, int(np.clip(views // 6, min(4, views - 1), 12)))
+    if not pairs:
+        return Diagnosis(alive, motion, 0, 0, 0, 0, 1)
+    moved = float(np.median([np.median(np.linalg.norm(b - a, axis=1)) for a, b in pairs])) / width
+    focal, turn = turn_only(pairs, size)
+    zoomed, turn_zoom = turn_only(pairs, size, True)
+    flat = float(np.median([_flat_residual(a, b) for a, b in pairs])) / width
+    found = Diagnosis(alive, motion, moved, turn, turn_zoom, flat, focal)
+    return replace(found, focal=zoomed) if found.kind == "tripod zoom" else found
+
+
+def _widest(tracks: Tracks, rows: list[slice]) -> float:
+    """The widest median displacement in px between two of a few views that share tracks."""
+    views = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 16)).round().astype(int))
+    widest = 0.0
+    for i, a in enumerate(views):
+        for b in views[i + 1 :]:
+            first, second = tracks.pair(rows[a], rows[b])
+            if len(first) >= 20:
+                widest = max(widest, float(np.median(np.linalg.norm(tracks.xy[second] - tracks.xy[first], axis=1))))
+    return widest
+
+
+def _apart(tracks: Tracks, rows: list[slice], gap: int) -> list[tuple[Array, Array]]:
+    """Some ten pairs of views that lie `gap` apart and share enough tracks: their pixels."""
+    found = []
+    for view in range(0, len(rows) - gap, max(1, (len(rows) - gap) // 10)):
+        first, second = tracks.pair(rows[view], rows[view + gap])
+        if len(first) >= 40:
+            found.append((tracks.xy[first], tracks.xy[second]))
+    return found
+
+
+def _flat_residual(a: Array, b: Array) -> float:
+    homography = find_homography(a, b, 2.0)
+    return np.inf if homography is None else float(np.quantile(np.linalg.norm(transfer(homography, a) - b, axis=1), 0.8))
+
+
+def turn_only(pairs: list[tuple[Array, Array]], size: tuple[int, int], zoom: bool = False) -> tuple[float, float]:
+    """Focal length in widths at which turns alone explain pairs of pixels best, and the residual in widths (80th percentile).
+
+    With `zoom`, each pair may also change the focal length.
+    """
+    width, centre = size[0], np.asarray(size, np.float64) / 2
+    best = (np.inf, 1.0)
+    for focal in FOCALS * width:
+        left = [_pair_residual((a - centre) / focal, (b - centre) / focal, zoom) * focal for a, b in pairs]
+        best = min(best, (float(np.median(left)) / width, float(focal / width)))
+    return best[1], best[0]
+
+
+def _pair_residual(a: Array, b: Array, zoom: bool) -> float:
+    if not zoom:
+        return float(np.quantile(_turn_residual(a, b), 0.8))
+    spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (a, b)]
+    ratio = spread[1] / max(spread[0], 1e-9)
+    return min(float(np.quantile(_turn_residual(a, b / (ratio * k)), 0.8)) * ratio * k for k in (0.97, 0.985, 1.0, 1.015, 1.03))
+
+
+def _turn_residual(a: Array, b: Array) -> Array:
+    """What the best rotation between normalised points a and b [N, 2] leaves, [N] (Kabsch, re-weighted)."""
+    p, q = (np.concatenate([x, np.ones((len(x), 1))], 1) for x in (a, b))
+    p /= np.linalg.norm(p, axis=1, keepdims=True)
+    q /= np.linalg.norm(q, axis=1, keepdims=True)
+    weight = np.ones(len(p))
+    for _ in range(4):
+        u, _, vt = np.linalg.svd((q * weight[:, None]).T @ p)
+        rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+        turned = p @ rotation.T
+        error = np.linalg.norm(turned[:, :2] / turned[:, 2:] - b, axis=1)
+        weight = 1 / (1 + (error / max(2 * float(np.median(error)), 1e-9)) ** 2)
+    return error

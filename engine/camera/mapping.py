@@ -1,0 +1,161 @@
+"""Camera room: structure from motion by pycolmap, in a child process because it can abort; no torch.
+
+The folder holds job.json and tracks.npz (see Job), and receives solution.npz (see read_answer).
+Keyframes are mapped, every other view gets its pose from their points, then all is adjusted together.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .bundle import State, adjusted, posed_by_points, triangulated
+from .tracks import Tracks
+
+SHARED = 30  # tracks that a pair of keyframes must share
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the child is asked. Sizes and focal length in px of the tracks' own picture size."""
+
+    size: tuple[int, int]
+    views: int
+    keys: list[int]
+    focal: float  # guess, or the truth where `known`
+    known: bool
+    mapper: str = "global"  # or incremental
+    loss: float = 0.3  # px, scale of the Cauchy loss
+    model: str = "SIMPLE_RADIAL"
+
+
+def write_job(folder: Path, job: Job, tracks: Tracks) -> None:
+    """Lay the job down for `main`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
+    np.savez(folder / "tracks.npz", track=tracks.track, view=tracks.view, xy=tracks.xy)
+
+
+def main(folder: Path) -> None:
+    """The child: map the keyframes of the job that lies in `folder`."""
+    import pycolmap
+
+    pycolmap.logging.minloglevel = 3
+    pycolmap.set_random_seed(SEED)
+    job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+    with np.load(folder / "tracks.npz", allow_pickle=False) as file:
+        track, view, xy = file["track"], file["view"], file["xy"]
+    tracks = Tracks(track, view, xy, np.zeros(len(track), bool))
+    database, out = folder / "tracks.db", folder / "maps"
+    database.unlink(missing_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    _fill(pycolmap, database, job, tracks)
+    print("verify", flush=True)
+    verifier = pycolmap.GeometricVerifierOptions()
+    verifier.num_threads = 1
+    two_view = pycolmap.TwoViewGeometryOptions()
+    two_view.ransac.random_seed = SEED
+    two_view.detect_watermark = False
+    pycolmap.geometric_verification(database, verifier, two_view_geometry_options=two_view)
+    if not job.known:
+        calibration = pycolmap.ViewGraphCalibrationOptions()
+        calibration.random_seed = SEED
+        pycolmap.calibrate_view_graph(database, calibration)
+    print("map", flush=True)
+    maps = _map(pycolmap, database, folder, out, job)
+    best = max(maps.values(), key=lambda m: m.num_reg_images(), default=None)
+    state = _state(job, tracks, best)
+    if state.posed.sum() >= 3:
+        print("adjust", flush=True)
+        state = _completed(pycolmap, job, state, tracks)
+    np.savez(
+        folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
+    )
+    database.unlink()
+    shutil.rmtree(out)
+
+
+def _fill(pycolmap: Any, path: Path, job: Job, tracks: Tracks) -> None:
+    """The database: one camera, one image per keyframe, keypoints and matches from the tracks."""
+    with pycolmap.Database.open(path) as database:
+        width, height = job.size
+        parameters = [job.focal, width / 2, height / 2, 0.0]
+        camera = pycolmap.Camera(
+            model="SIMPLE_RADIAL", width=width, height=height, params=parameters, has_prior_focal_length=job.known,
+        )
+        camera.camera_id = database.write_camera(camera)
+        rig = pycolmap.Rig()
+        rig.add_ref_sensor(camera.sensor_id)
+        rig.rig_id = database.write_rig(rig)
+        rows = tracks.views(job.views)
+        for number, key in enumerate(job.keys, 1):
+            image = pycolmap.Image(name=f"{key:06d}", camera_id=camera.camera_id, image_id=number)
+            database.write_image(image, use_image_id=True)
+            frame = pycolmap.Frame()
+            frame.rig_id = rig.rig_id
+            frame.add_data_id(image.data_id)
+            database.write_frame(frame)
+            database.write_keypoints(number, tracks.xy[rows[key]].astype(np.float32))
+        for i, a in enumerate(job.keys):
+            for j in range(i + 1, len(job.keys)):
+                first, second = tracks.pair(rows[a], rows[job.keys[j]])
+                if len(first) < SHARED:
+                    break  # tracks only die: later keyframes share no more
+                matches = np.stack([first - rows[a].start, second - rows[job.keys[j]].start], 1)
+                database.write_matches(i + 1, j + 1, matches.astype(np.uint32))
+
+
+def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job) -> dict[int, Any]:
+    if job.mapper == "incremental":
+        options = pycolmap.IncrementalPipelineOptions()
+        options.multiple_models, options.num_threads, options.random_seed, options.extract_colors = False, 1, SEED, False
+        options.mapper.init_min_tri_angle, options.mapper.init_min_num_inliers = 3, 50
+        options.mapper.abs_pose_min_num_inliers = 15
+        options.ba_refine_focal_length = not job.known
+        return pycolmap.incremental_mapping(database, folder, out, options=options)
+    options = pycolmap.GlobalPipelineOptions()
+    options.num_threads, options.random_seed = 1, SEED
+    mapper = options.mapper
+    mapper.num_threads = mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
+    mapper.global_positioning.use_gpu = mapper.bundle_adjustment.ceres.use_gpu = False
+    for part in (mapper, mapper.rotation_averaging, mapper.global_positioning, mapper.retriangulation):
+        part.random_seed = SEED
+    mapper.bundle_adjustment.refine_focal_length = not job.known
+    return pycolmap.global_mapping(database, folder, out, options=options)
+
+
+def _state(job: Job, tracks: Tracks, best: Any) -> State:
+    """What was mapped of the keyframes."""
+    pose, posed = np.tile(np.eye(4), (job.views, 1, 1)), np.zeros(job.views, bool)
+    focal, distortion = job.focal, np.zeros(4)
+    for image in [] if best is None else best.images.values():
+        if image.has_pose:
+            pose[int(image.name), :3], posed[int(image.name)] = image.cam_from_world().matrix(), True
+            parameters = best.cameras[image.camera_id].params
+            focal, distortion[0] = float(parameters[0]), float(parameters[3])
+    return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
+
+
+def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks) -> State:
+    """Every view posed that can be, all adjusted twice: the second time without what did not fit the first."""
+    coarse, fine = 4.0, 2.0
+    state = triangulated(state, tracks, coarse)
+    state = posed_by_points(pycolmap, state, tracks)
+    for limit in (coarse, fine):
+        state = triangulated(state, tracks, limit)
+        state = adjusted(pycolmap, state, tracks, state.errors(tracks) < limit, job.loss, job.model, job.known)
+        state = posed_by_points(pycolmap, state, tracks)
+    return state
+
+
+def read_answer(folder: Path, job: Job) -> State:
+    """What the child found; nothing is posed where it found nothing."""
+    with np.load(folder / "solution.npz", allow_pickle=False) as file:
+        return State(job.size, float(file["focal"]), file["distortion"], file["pose"], file["posed"], file["points"])
