@@ -21,8 +21,8 @@ class VideoWriter:
         self._size, self._reformatter = size, VideoReformatter()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(self._fresh), "w", format="mp4", options={"movflags": "+faststart"})
-        # One thread: the same frames give the same bytes.
-        knobs = {"crf": str(crf), "preset": "fast", "threads": "1"}
+        # The same frames shall give the same bytes: one thread, and without mbtree, which differs from run to run (x264 165).
+        knobs = {"crf": str(crf), "preset": "fast", "threads": "1", "x264-params": "mbtree=0"}
         self._stream = self._container.add_stream("libx264", rate=Fraction(fps), options=knobs)
         self._stream.width, self._stream.height, self._stream.pix_fmt = *self._even, "yuv420p"
         context = self._stream.codec_context
