@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+HIDDEN = 0.12  # of a cut piece's height: how much of it is guessed to lie below the picture
 SMALLEST = 2e-4  # share of the picture below which a piece is noise
 
 
@@ -41,12 +42,14 @@ def stand(piece: Mask, still: Mask, rho: Picture, weight: Picture) -> Stand:
     rows, columns = np.nonzero(piece)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
     tall = bottom - top + 1
-    if bottom < height - 3:
-        feet = rows >= bottom - max(2, 0.04 * tall)
-        foot = (float(columns[feet].mean()), float(bottom))
-        found = _ground(foot, right - left + 1, tall, still, rho, weight)
-        if found is not None:
-            return Stand(found, 1.0, "ground")
+    feet = rows >= bottom - max(2, 0.04 * tall)
+    foot = (float(columns[feet].mean()), float(bottom))
+    cut = bottom >= height - 3
+    if cut:  # the feet are below the picture: a little nearer than the lowest floor that shows
+        foot = (foot[0], foot[1] + HIDDEN * tall)
+    found = _ground(foot, right - left + 1, tall, still, rho, weight)
+    if found is not None:
+        return Stand(found, 0.3 if cut else 1.0, "ground")
     return _front(piece, still, rho)
 
 
@@ -54,7 +57,8 @@ def _ground(foot: tuple[float, float], wide: int, tall: int, still: Mask, rho: P
     """A plane in inverse depth through the still pixels about a foot (x, y), read at the foot; None where no floor shows."""
     height, width = rho.shape
     reach_x, reach_y = max(12, int(0.9 * wide)), max(8, int(0.25 * tall))
-    y0, y1 = max(0, int(foot[1]) - reach_y // 2), min(height, int(foot[1]) + reach_y)
+    middle = min(int(foot[1]), height - reach_y // 2)
+    y0, y1 = max(0, middle - reach_y // 2), min(height, middle + reach_y)
     x0, x1 = max(0, int(foot[0]) - reach_x), min(width, int(foot[0]) + reach_x)
     here = still[y0:y1, x0:x1]
     if here.sum() < 40:

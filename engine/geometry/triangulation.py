@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import torch
 
 Tensor = torch.Tensor
-TILE = 1 << 18  # pixels times neighbours worked on at once on the CPU, so that they stay in its cache
+TILE = 1 << 16  # pixels times neighbours worked on at once on the CPU, so that they stay in its cache
 
 
 @dataclass(frozen=True)

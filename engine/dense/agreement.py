@@ -1,0 +1,73 @@
+"""Dense room: what the frames around say of a frame's depth — still points by the cameras, movers along flow; torch, no stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+Tensor = torch.Tensor
+SPREAD = 0.03  # relative difference of depth up to which two frames speak of the same surface
+
+
+@dataclass(frozen=True)
+class View:
+    """One frame as its neighbours need it; tensors on the working device."""
+
+    depth: Tensor  # [H, W] scene units, 0 = unknown
+    confidence: Tensor  # [H, W]
+    rays: Tensor  # [H, W, 3]
+    focal: Tensor  # [2] px
+    centre: Tensor  # [2] px
+    distortion: Tensor  # [4]
+    world_from_camera: Tensor  # [4, 4] float64
+
+
+def pixels(points: Tensor, view: View) -> Tensor:
+    """Points [H, W, 3] in the view's camera axes -> pixel indices [H, W, 2] (centres at whole numbers), lens included."""
+    x, y = (points[..., :2] / points[..., 2:].clamp(min=1e-6)).unbind(-1)
+    k1, k2, p1, p2 = view.distortion
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * k2)
+    bent = torch.stack([x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y], -1)
+    return bent * view.focal + view.centre - 0.5
+
+
+def sample(plane: Tensor, place: Tensor, mode: str = "bilinear") -> Tensor:
+    """Values of [C, H, W] at pixel indices [H, W, 2]; the border is held."""
+    height, width = plane.shape[-2:]
+    size = torch.tensor([width, height], dtype=place.dtype, device=place.device)
+    return F.grid_sample(plane[None], ((2 * place + 1) / size - 1)[None], mode=mode, padding_mode="border", align_corners=False)[0]
+
+
+def inside(place: Tensor, shape: torch.Size) -> Tensor:
+    """Where pixel indices [H, W, 2] lie in a picture of shape (H, W)."""
+    x, y = place.unbind(-1)
+    return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
+
+
+def carried(here: View, there: View) -> tuple[Tensor, Tensor]:
+    """Depth [H, W] in `here` of what `there` has measured of the same still points, and its weight (0 where hidden or outside)."""
+    relative = torch.linalg.solve(there.world_from_camera, here.world_from_camera).float()
+    points = (here.rays * here.depth[..., None]) @ relative[:3, :3].T + relative[:3, 3]
+    place = pixels(points, there)
+    found = sample(torch.cat([there.depth[None], there.confidence[None], there.rays.permute(2, 0, 1)]), place)
+    back = torch.linalg.inv(relative)
+    depth = (found[0] * (found[2:] * back[2, :3, None, None]).sum(0)) + back[2, 3]
+    # Bilinear samples across a depth edge are no surface at all: the nearest pixel must agree with them.
+    nearest = sample(there.depth[None], place, "nearest")[0]
+    solid = ((nearest - found[0]).abs() < SPREAD * nearest) & (nearest > 0) & (depth > 0) & (points[..., 2] > 0)
+    return depth, found[1] * solid * inside(place, here.depth.shape)
+
+
+def robust_mean(values: Tensor, weights: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
+    """Of log depths [K, H, W] with weights: the weighted median, then Cauchy rounds about it; and the share of weight that agrees."""
+    order = values.argsort(0)
+    ranked, load = values.gather(0, order), weights.gather(0, order)
+    middle = (load.cumsum(0) >= 0.5 * load.sum(0)).float().argmax(0, keepdim=True)
+    mean = ranked.gather(0, middle)[0]
+    for _ in range(rounds):
+        share = weights / (1 + ((values - mean) / SPREAD) ** 2)
+        mean = (share * values).sum(0) / share.sum(0).clamp(min=1e-9)
+    return mean, share.sum(0) / weights.sum(0).clamp(min=1e-9)

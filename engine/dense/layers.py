@@ -1,0 +1,101 @@
+"""Dense room: the two layers of a frame — the still scene, whole behind what moves, and the movers before it; torch, no stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from ..geometry.contact import Stand, pieces, stand
+from ..geometry.fill import fill
+from ..geometry.triangulation import Estimate, Sightings
+from .shot import Mask, Picture
+
+RIM = 0.008  # of the picture's width: how far a mover's mask may be off
+STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
+FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
+BELIEVED = 0.1  # relative error of depth at which confidence is one half
+
+
+@dataclass(frozen=True)
+class Background:
+    """The still scene of one frame, complete."""
+
+    rho: Picture  # [H, W] inverse depth, filled
+    confidence: Picture  # [H, W] 0..1
+    measured: Mask  # [H, W] where parallax has seen it
+    information: Picture  # [H, W] of the measurement
+    own: Picture  # [H, W] inverse depth that each pixel's own flow tells, were it still
+    mover: Mask  # [H, W] what moves, brought to the picture's edges
+
+
+def background(held: Sightings, found: Estimate, mask: Mask, picture: Picture, low: float, strength: float) -> Background:
+    """Fill the still scene behind `mask` and where parallax is blind, then settle the mask's rim by motion and colour."""
+    device = found.rho.device
+    guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
+    rim = max(2, round(RIM * mask.shape[1]))
+    masked = torch.from_numpy(mask).to(device)
+    # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
+    weight = found.information * _trust_off_ramps(found.rho, found.information) * (found.residual < 3 * STILL)
+    weight = torch.where(masked, torch.zeros_like(weight), weight)
+    typical = _typical(found.rho, weight)
+    rho = fill(found.rho, weight, guide, strength / (FLATNESS * typical) ** 2).clamp(min=low)
+    error = weight.clamp(min=1e-12).rsqrt() / rho
+    confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((found.rho - rho) / (BELIEVED * rho)) ** 2)
+    confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
+    mover = _settle(held, rho, mask, guide, rim) if mask.any() else mask
+    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, found.rho))
+    return Background(*arrays, mover)
+
+
+def _typical(rho: torch.Tensor, weight: torch.Tensor) -> float:
+    sure = weight > weight.median()
+    some = rho[sure] if bool(sure.any()) else rho
+    return max(float(some.median()), 1e-9)
+
+
+def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tensor:
+    """Low [H, W] where inverse depth rises steeply and significantly between neighbours: the flow's blend of two surfaces."""
+    across = torch.zeros_like(rho)
+    across[:, 1:-1] = (rho[:, 2:] - rho[:, :-2]).abs()
+    across[1:-1] = torch.maximum(across[1:-1], (rho[2:] - rho[:-2]).abs())
+    step = across / (0.08 * rho.abs() + 4 * information.clamp(min=1e-12).rsqrt())
+    return 1 / (1 + step**4)
+
+
+def _settle(held: Sightings, rho: torch.Tensor, mask: Mask, guide: torch.Tensor, rim: int) -> Mask:
+    """The mask with its rim decided: what moves like the background there is background, and borders follow colour."""
+    miss = held.miss(rho)
+    agreement = (held.weight * miss.clamp(max=100.0)).sum(0) / held.weight.sum(0).clamp(min=1e-6)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+    core = cv2.erode(mask.astype(np.uint8), kernel) > 0
+    outside = ~mask
+    measured = torch.where(agreement < STILL**2, 0.0, 1.0)
+    weight = torch.full_like(rho, 0.15)
+    for known, value in ((core, 1.0), (outside, 0.0)):
+        here = torch.from_numpy(known).to(rho.device)
+        measured[here], weight[here] = value, 4.0
+    soft = fill(measured, weight, guide, 2.0, rounds=8)
+    return (soft > 0.5).cpu().numpy() & mask
+
+
+def stands(scene: Background) -> tuple[list[Stand], np.ndarray]:
+    """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still)."""
+    count, labels = pieces(scene.mover)
+    grown = cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    still = scene.measured & ~grown
+    return [stand(labels == k + 1, still, scene.rho, scene.information) for k in range(count)], labels
+
+
+def compose(
+    rho: Picture, confidence: Picture, labels: np.ndarray, stands: np.ndarray, sure: np.ndarray,
+) -> tuple[Picture, Picture]:
+    """Inverse depth and confidence [H, W]: the background, and before it piece k (labels [H, W] = k + 1) at stands[k]."""
+    heights, trust = np.concatenate([[0.0], stands]), np.concatenate([[0.0], 0.5 * sure])
+    moving = labels > 0
+    return (
+        np.where(moving, heights[labels], rho).astype(np.float32),
+        np.where(moving, trust[labels], confidence).astype(np.float32),
+    )

@@ -1,0 +1,92 @@
+"""A shot as the dense stages read it: pictures, flows, masks and cameras at one working size, from finished folders; no torch, no stage."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import store
+from ..contract.artifacts import FRAME
+from ..geometry import camera as cameras
+from ..geometry import lens, pose
+from ..media.frames import Frames, read_png, resize
+
+Array = NDArray[np.float64]
+Picture = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+class Shot:
+    """Everything a dense stage needs to know of a frame. The working size is that of the flow."""
+
+    def __init__(self, frames: Path, flow: Path, camera: Path, movers: Path | None = None) -> None:
+        about = store.read_json(flow / "flow.json")
+        self.size: tuple[int, int] = (int(about["size"][0]), int(about["size"][1]))  # W, H
+        self.gaps: tuple[int, ...] = tuple(sorted(int(gap) for gap in about["gaps"]))
+        self.frames = Frames(frames, keep=48)
+        self.numbers: list[int] = self.frames.numbers
+        self.camera = cameras.load(camera / "camera.npz").scaled(self.size)
+        self._flow, self._movers = flow, movers
+        self._place = {number: place for place, number in enumerate(self.numbers)}
+        self._row = {int(number): row for row, number in enumerate(self.camera.frame) if self.camera.solved[row]}
+        self._span = {number: k for k, span in enumerate(self.frames.spans()) for number in span}
+
+    def row(self, number: int) -> int | None:
+        """The camera's row of a frame, or None where it was not solved."""
+        return self._row.get(number)
+
+    def neighbour(self, number: int, gap: int) -> int | None:
+        """The frame `gap` frames of the clip's list further on (back where negative); None past the ends or over a cut."""
+        place = self._place[number] + gap
+        if not 0 <= place < len(self.numbers):
+            return None
+        other = self.numbers[place]
+        return other if self._span[other] == self._span[number] else None
+
+    def flow(self, number: int, gap: int) -> tuple[Picture, Mask] | None:
+        """Flow [H, W, 2] px to the neighbour at `gap`, and where it is valid; None where it was not computed."""
+        path = self._flow / ("fwd" if gap > 0 else "bwd") / f"{FRAME % number}_{abs(gap)}.npz"
+        if self.neighbour(number, gap) is None or not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as held:
+            return held["flow"].astype(np.float32), held["valid"].astype(bool)
+
+    def picture(self, number: int) -> Picture:
+        """RGB [H, W, 3] in 0..1 at the working size."""
+        return self.frames.rgb8(number, self.size).astype(np.float32) / 255
+
+    def grey(self, number: int) -> NDArray[np.uint8]:
+        """[H, W] at the working size."""
+        return self.frames.gray(number, self.size)
+
+    def movers(self, number: int) -> Mask:
+        """[H, W], true on what moves by itself."""
+        path = self._movers / f"{FRAME % number}.png" if self._movers else None
+        if path is None or not path.is_file():
+            return np.zeros(self.size[::-1], bool)
+        return resize(read_png(path), self.size) > 127
+
+    def rays(self, row: int) -> Picture:
+        """Undistorted rays [H, W, 3], z = 1, in camera axes."""
+        about = (self.camera.focal[row], self.camera.centre[row], self.camera.distortion[row])
+        return _rays(self.size, *(tuple(float(v) for v in part) for part in about))
+
+    def relative(self, source: int, target: int) -> Array:
+        """[4, 4] target camera <- source camera, by rows."""
+        return pose.invert(self.camera.world_from_camera[target]) @ self.camera.world_from_camera[source]
+
+
+@lru_cache(maxsize=4)
+def _rays(size: tuple[int, int], focal: tuple[float, ...], centre: tuple[float, ...], distortion: tuple[float, ...]) -> Picture:
+    rays = lens.rays(size, size, np.array(focal), np.array(centre), np.array(distortion)).astype(np.float32)
+    rays.flags.writeable = False
+    return rays
+
+
+@lru_cache(maxsize=2)
+def grid(size: tuple[int, int]) -> Picture:
+    """Pixel indices [H, W, 2] (x, y), for OpenCV's remap: add a flow to see where it leads."""
+    return np.stack(np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)), -1)

@@ -1,0 +1,119 @@
+"""Dense room: what the neighbours of a frame see of its pixels, neighbours chosen by parallax; torch and OpenCV, no stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from ..geometry import triangulation
+from .shot import Array, Mask, Picture, Shot, grid
+
+WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
+WIDEST = 4  # times the widest gap of the flow stage
+FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Where one neighbour sees the pixels of a frame."""
+
+    row: int  # of the neighbour's camera
+    flow: Picture  # [H, W, 2] px
+    valid: Mask
+    parallax: float  # px, median: what the flow holds beyond the camera's turn
+
+
+def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation.Sightings, float] | None:
+    """The equations of all useful neighbours of a frame and the widest median parallax in px; None without a neighbour."""
+    row = shot.row(number)
+    if row is None:
+        return None
+    found = [sight for side in (1, -1) for sight in _side(shot, number, row, side)]
+    useful = [sight for sight in found if sight.parallax >= FAINTEST] or found
+    if not useful:
+        return None
+    rays = torch.from_numpy(shot.rays(row).copy()).to(device)
+    seen = np.stack([_undistorted(shot, sight) for sight in useful])
+    relative = np.stack([shot.relative(row, sight.row) for sight in useful])
+    focal = np.array([shot.camera.focal[sight.row].mean() for sight in useful])
+    weight = np.stack([sight.valid for sight in useful])
+    parts = (torch.from_numpy(part.astype(np.float32)).to(device) for part in (seen, relative, focal, weight))
+    return triangulation.sight(rays, *parts), max(sight.parallax for sight in useful)
+
+
+def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
+    """Neighbours before (-1) or after (1) a frame: those of the flow stage, then farther ones while parallax is scarce."""
+    found = []
+    for gap in shot.gaps:
+        other, held = shot.neighbour(number, side * gap), shot.flow(number, side * gap)
+        if other is None or held is None or shot.row(other) is None:
+            continue
+        found.append(_sight(shot, row, shot.row(other), *held))
+    widest = shot.gaps[-1]
+    flow = held[0] if found and held is not None else None
+    for k in range(2, WIDEST + 1):
+        other = shot.neighbour(number, side * widest * k)
+        if flow is None or other is None or shot.row(other) is None or found[-1].parallax > WANTED * shot.size[0]:
+            break
+        flow = _chain(shot, number, side * widest * (k - 1), side * widest, flow)
+        if flow is None:
+            break
+        if k in (2, 4):
+            flow, valid = _refine(shot, number, other, flow)
+            found.append(_sight(shot, row, shot.row(other), flow, valid))
+    return found
+
+
+def _sight(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> Sight:
+    place = grid(shot.size) + flow
+    inside = (place >= 0).all(-1) & (place[..., 0] <= shot.size[0] - 1) & (place[..., 1] <= shot.size[1] - 1)
+    valid = valid & inside
+    return Sight(other, flow, valid, _parallax(shot, row, other, flow, valid))
+
+
+def _parallax(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> float:
+    """Median distance in px of the flow from that of a scene infinitely far away, over every 8th pixel; 0 where nothing is valid."""
+    some = (slice(4, None, 8), slice(4, None, 8))
+    turned = shot.rays(row)[some] @ shot.relative(row, other)[:3, :3].T.astype(np.float32)
+    far = turned[..., :2] / np.maximum(turned[..., 2:], 1e-3)
+    seen = _look(shot.rays(other), (grid(shot.size) + flow)[some])
+    apart = np.linalg.norm(seen - far, axis=-1)[valid[some]] * shot.camera.focal[other].mean()
+    return float(np.median(apart)) if apart.size else 0.0
+
+
+def _undistorted(shot: Shot, sight: Sight) -> Picture:
+    """Normalised coordinates [H, W, 2] at which the neighbour sees each pixel."""
+    return _look(shot.rays(sight.row), grid(shot.size) + sight.flow)
+
+
+def _look(rays: Array, place: Picture) -> Picture:
+    """The ray field is smooth: its bilinear sample at pixel indices [..., 2] undistorts any point."""
+    return cv2.remap(np.ascontiguousarray(rays[..., :2]), place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _chain(shot: Shot, number: int, reached: int, gap: int, flow: Picture) -> Picture | None:
+    """The flow carried on by one more step of `gap` from the neighbour at `reached`."""
+    between = shot.neighbour(number, reached)
+    step = shot.flow(between, gap) if between is not None else None
+    if step is None:
+        return None
+    place = grid(shot.size) + flow
+    return flow + cv2.remap(step[0], place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _refine(shot: Shot, number: int, other: int, start: Picture) -> tuple[Picture, Mask]:
+    """A chained flow made exact by DIS, and where it agrees with the way back."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    here, there = shot.grey(number), shot.grey(other)
+    there_warped = grid(shot.size) + start
+    # DIS meets large motion best when the second picture is already brought over by what is known.
+    warped = cv2.remap(there, there_warped[..., 0], there_warped[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rest, back = search.calc(here, warped, None), search.calc(warped, here, None)
+    place = grid(shot.size) + rest
+    home = cv2.remap(back, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(1e3, 1e3))
+    valid = ((rest + home) ** 2).sum(-1) < 0.5
+    flow = rest + cv2.remap(start, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return flow, valid

@@ -1,0 +1,45 @@
+"""Dense room: moving pieces followed over time, so that where they stand does not jump from frame to frame; numpy, no stage."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from ..geometry.contact import chains, smooth_log
+from .shot import Shot, grid
+
+Stands = tuple[np.ndarray, np.ndarray]  # inverse depth [K] and certainty [K] of a frame's pieces
+
+
+def steady(shot: Shot, numbers: list[int], told: list[list[Any]], labels: Callable[[int], np.ndarray]) -> dict[int, Stands]:
+    """The pieces of every frame at inverse depths smoothed along time; `told` holds (rho, sure, kind) per piece and frame."""
+    counts = [len(stands) for stands in told]
+    links = [
+        _link(shot, here, there, labels, (before, after)) for here, there, before, after in zip(numbers, numbers[1:], counts, counts[1:])
+    ]
+    names = chains(links, counts)
+    flat = [
+        (name, place, k, stands[k][0], stands[k][1])
+        for place, (stands, named) in enumerate(zip(told, names)) for k, name in enumerate(named)
+    ]
+    out = {number: (np.zeros(count), np.zeros(count)) for number, count in zip(numbers, counts)}
+    for name in sorted({entry[0] for entry in flat}):
+        places, ks, rho, sure = (np.array(part) for part in list(zip(*[entry for entry in flat if entry[0] == name]))[1:])
+        smooth = smooth_log(np.array(numbers, np.float64)[places], rho, sure)
+        for place, k, value, trust in zip(places, ks, smooth, sure):
+            out[numbers[place]][0][k], out[numbers[place]][1][k] = value, trust
+    return out
+
+
+def _link(shot: Shot, here: int, there: int, labels: Callable[[int], np.ndarray], counts: tuple[int, int]) -> np.ndarray:
+    """Pixels [K, K'] of each piece that the flow carries into each piece of the next frame."""
+    found = shot.flow(here, 1) if min(counts) > 0 and shot.neighbour(here, 1) == there else None
+    if found is None:
+        return np.zeros(counts, np.int64)
+    now, later = labels(here), labels(there)
+    place = np.rint(grid(shot.size) + found[0]).astype(np.int64)
+    x, y = place[..., 0].clip(0, shot.size[0] - 1), place[..., 1].clip(0, shot.size[1] - 1)
+    both = (now > 0) & (later[y, x] > 0)
+    pairs = (now[both].astype(np.int64) - 1) * counts[1] + later[y, x][both] - 1
+    return np.bincount(pairs, minlength=counts[0] * counts[1]).reshape(counts)

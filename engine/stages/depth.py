@@ -1,0 +1,135 @@
+"""Stage depth: inverse depth of every frame from flow under the solved camera, movers set where they stand; no bpy.
+
+Pass 1, frame by frame: closed-form triangulation of the still scene, filled behind what moves (kept in work/ meanwhile).
+Pass 2: the stand of each mover is made steady over time, then the frame is put together and written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+
+from .. import store
+from ..contract.artifacts import FRAME
+from ..contract.options import Depth
+from ..dense import layers, parallel, sightings, subjects, summary
+from ..dense.shot import Shot
+from ..failures import ShotFailure
+from ..geometry import triangulation
+from ..media.frames import write_depth
+from ..stage import Inputs, Report
+
+FAR = 0.1  # px of parallax over the widest baseline below which a point counts as infinitely far
+NEAR = 0.6  # of the picture's width of parallax per flow gap: nothing nearer can have been matched
+
+
+def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
+    """One %06d.exr per frame with Z and confidence, and depth.json."""
+    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
+    numbers = shot.numbers
+    solved = [number for number in numbers if shot.row(number) is not None]
+    if len(solved) < 2:
+        raise ShotFailure(
+            "no-camera", "Depth needs a solved camera.", "Fewer than two frames of this shot have one.",
+            "Solve a shot in which the camera moves sideways, forwards or round its subject.",
+        )
+    if len(solved) < len(numbers):
+        report.warning(f"{len(numbers) - len(solved)} frames have no solved camera; their depth is unknown (0).")
+    low, high = limits(shot, solved)
+    work = room / "work"
+    missing = [number for number in numbers if not summary.exr(room, number).is_file()]
+    if missing:
+        report.progress(0, len(solved) + len(missing))
+        step = _counter(report, len(solved) + len(missing))
+        todo = [number for number in solved if not _about(work, number).is_file()]
+        step(len(solved) - len(todo))
+        parallel.each(todo, lambda number: _measure(shot, number, inputs, options, (low, high), work), inputs.device, step)
+        told = [store.read_json(_about(work, number)) for number in solved]
+        steady = subjects.steady(shot, solved, [about["stands"] for about in told], lambda number: _labels(work, number))
+        parallel.each(missing, lambda number: _finish(shot, number, work, steady, room), inputs.device, step)
+    if not (room / "depth.json").is_file():
+        told = [store.read_json(_about(work, number)) for number in solved]
+        store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told)})
+    about = store.read_json(room / "depth.json")
+    report.used, report.figures = about["used"], {**report.figures, **about["figures"]}
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _counter(report: Report, total: int) -> Callable[..., None]:
+    done = itertools.count(1)
+
+    def step(count: int = 1) -> None:
+        for _ in range(count):
+            report.progress(next(done), total)
+
+    return step
+
+
+def limits(shot: Shot, solved: list[int]) -> tuple[float, float]:
+    """The least and greatest inverse depth that this shot's parallax can tell, the same for all frames."""
+    place = shot.camera.place[[shot.row(number) for number in solved]]
+    focal = float(np.median(shot.camera.focal[:, 0]))
+    gap = min(shot.gaps[-1], len(place) - 1)
+    wide = float(np.percentile(np.linalg.norm(place[gap:] - place[:-gap], axis=1), 90))
+    step = float(np.median(np.linalg.norm(np.diff(place, axis=0), axis=1)))
+    wide = max(wide, 1e-9)
+    return FAR / (focal * wide), NEAR * shot.size[0] / (focal * max(step, wide / gap / 4))
+
+
+def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float], work: Path) -> None:
+    """Pass 1 for one frame: its background, its moving pieces and where they stand."""
+    gathered = sightings.gather(shot, number, inputs.device)
+    if gathered is None:
+        store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": []})
+        return
+    held, parallax = gathered
+    found = triangulation.inverse_depth(held, options.noise, *bounds)
+    scene = layers.background(held, found, shot.movers(number), shot.picture(number), bounds[0], options.fill)
+    stands, labels = layers.stands(scene)
+    with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
+        np.savez(file, rho=scene.rho, confidence=scene.confidence, labels=labels.astype(np.uint16))
+    store.write_json(_about(work, number), {
+        "parallax": round(parallax, 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
+        "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
+    })
+
+
+def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], room: Path) -> None:
+    """Pass 2 for one frame: both layers, as depth."""
+    if not _part(work, number).is_file():  # no camera or no neighbour: unknown
+        nothing = np.zeros(shot.size[::-1], np.float32)
+        write_depth(summary.exr(room, number), nothing, nothing)
+        return
+    with np.load(_part(work, number), allow_pickle=False) as held:
+        rho, confidence = layers.compose(held["rho"], held["confidence"], held["labels"], *steady[number])
+    write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
+
+
+def _tell(told: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was done and measured, for depth.json and the report."""
+    kinds = [stand[2] for about in told for stand in about["stands"]]
+    used = "inverse depth in closed form from flow to several neighbours"
+    if kinds:
+        used += ", movers where they touch the ground" if "ground" in kinds else ", movers just before what they hide"
+    return {"used": used, "figures": {
+        "parallax_px": round(float(np.median([about["parallax"] for about in told])), 2),
+        "confident": round(float(np.mean([about["sure"] for about in told])), 4),
+        "movers_on_ground": round(kinds.count("ground") / len(kinds), 3) if kinds else None,
+    }}
+
+
+def _part(work: Path, number: int) -> Path:
+    return work / f"{FRAME % number}.npz"
+
+
+def _labels(work: Path, number: int) -> np.ndarray:
+    with np.load(_part(work, number), allow_pickle=False) as held:
+        return held["labels"]
+
+
+def _about(work: Path, number: int) -> Path:
+    return work / f"{FRAME % number}.json"
