@@ -97,3 +97,17 @@ def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     group.links.new(over.outputs[0], result)
     for index, node in enumerate((picture, render, over)):
         node.location = (-600 + 250 * index, -200 * index)
+
+
+def depth_of(group: bpy.types.NodeTree, image: bpy.types.Image, shift: int) -> bpy.types.NodeSocket:
+    """The depth of the current frame in the scene's units, at the size of the render."""
+    node = group.nodes.new("CompositorNodeImage")
+    node.image = image
+    digits = "".join(letter for letter in image.filepath.replace("\\", "/").rpartition("/")[2] if letter.isdigit())
+    first = int(digits or 1)
+    node.frame_start, node.frame_offset, node.frame_duration = first + shift, first - 1, 100000
+    node.use_auto_refresh = True
+    scaled = versions.scale_to_render(group, node.outputs["Image"])
+    split = group.nodes.new("CompositorNodeSeparateColor")
+    group.links.new(scaled, split.inputs[0])
+    return split.outputs[0]

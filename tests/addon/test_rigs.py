@@ -116,3 +116,86 @@ def pixels(path):
     values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
     image.pixels.foreach_get(values)
     return values.reshape(image.size[1], image.size[0], 4)[::-1, :, :3]
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_a_dolly_zoom_keeps_the_subjects_size_and_place(unflatten, scene, tmp_path, scale):
+    from bpy_extras.object_utils import world_to_camera_view
+    from unflatten.addon.rigs import dolly_zoom, surface
+
+    shot = make_shot(tmp_path, zoom=True)
+    clip = imported(scene, shot)
+    clip.unflatten.made["root"].object.scale = (scale, scale, scale)
+    scene.frame_set(5)
+    spot = surface.find_spot(clip, scene, 27.5 / SIZE[0], 15.5 / SIZE[1])
+    base = clip.unflatten.made["camera"].object
+    camera = dolly_zoom.build(clip, scene, spot.point, base)
+    dolly_zoom.travel(camera, [1, 8], [-1.0, 2.0])
+    across = base.matrix_world.to_3x3().normalized() @ Vector((0.3, 0.2, 0))
+    far = base.matrix_world @ Vector((1.0, 0.5, -9.0))
+    moved = []
+    for frame in (1, 3, 5, 8):
+        scene.frame_set(frame)
+        across = base.matrix_world.to_3x3().normalized() @ Vector((0.3, 0.2, 0))
+        for point in (spot.point, spot.point + across):
+            before, after = (np.array(world_to_camera_view(scene, it, point))[:2] for it in (base, camera))
+            assert np.abs(before - after).max() < 0.0005
+        far = base.matrix_world @ Vector((1.0, 0.5, -9.0))
+        before, after = (np.array(world_to_camera_view(scene, it, far))[:2] for it in (base, camera))
+        moved.append(np.abs(before - after).max())
+    assert max(moved) > 0.02
+
+
+def test_focus_follows_the_picked_marks(unflatten, scene, tmp_path):
+    from unflatten.addon.rigs import focus, surface
+
+    shot = make_shot(tmp_path)
+    clip = imported(scene, shot)
+    camera = clip.unflatten.made["camera"].object
+    for index, (x, y) in ((0, (50, 30)), (6, (31, 15))):
+        scene.frame_set(int(shot.frames[index]))
+        spot = surface.find_spot(clip, scene, (x + 0.5) / SIZE[0], (y + 0.5) / SIZE[1])
+        mark = focus.focus_on(clip, scene, spot.point, camera)
+    assert focus.marks(clip) == [1, 7] and camera.data.dof.focus_object == mark
+    for index, (x, y) in ((0, (50, 30)), (6, (31, 15))):
+        scene.frame_set(int(shot.frames[index]))
+        inside = camera.matrix_world.inverted() @ mark.matrix_world.translation
+        assert -inside.z == pytest.approx(float(shot.depth[index, y, x]), rel=0.02)
+
+
+def test_the_plate_blurs_where_it_is_out_of_focus(unflatten, scene, tmp_path):
+    from unflatten.addon.rigs import focus, surface
+
+    shot = make_shot(tmp_path)
+    width, height = shot.size
+    noise = np.random.default_rng(1).random((height, width, 1)).repeat(4, 2)
+    noise[..., 3] = 1
+    for frame in shot.frames:
+        from shots import write_image
+
+        write_image(tmp_path / "frames" / f"{frame:06d}.png", noise, "PNG")
+    clip = imported(scene, shot)
+    scene.frame_set(1)
+    spot = surface.find_spot(clip, scene, 15.5 / SIZE[0], 15.5 / SIZE[1])
+    camera = clip.unflatten.made["camera"].object
+    focus.focus_on(clip, scene, spot.point, camera)
+    assert focus.blur_plate(clip, scene, 0.05)
+    for target in scene.objects:
+        target.hide_render = target.type == "MESH"
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    seen = rendered(scene, tmp_path / "blur.png")
+    board, wall = seen[22:44, 24:44], seen[50:70, 80:120]
+    assert wall.std() < 0.5 * board.std()
+
+
+def test_a_new_view_starts_where_the_plate_was_shot(unflatten, scene, tmp_path):
+    from unflatten.addon.rigs import new_view
+
+    shot = make_shot(tmp_path)
+    clip = imported(scene, shot)
+    base = clip.unflatten.made["camera"].object
+    camera = new_view.free(clip, scene, base)
+    assert new_view.free(clip, scene, base) == camera == scene.camera
+    scene.frame_set(6)
+    assert np.allclose(np.array(camera.matrix_world), np.array(base.matrix_world), atol=1e-6)

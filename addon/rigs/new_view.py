@@ -1,0 +1,22 @@
+"""A view of the recovered scene from beside the camera that shot it, as far as depth carries; holes stay holes. Imports bpy."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..importers import depth, place
+
+
+def free(clip: bpy.types.MovieClip, scene: bpy.types.Scene, base: bpy.types.Object) -> bpy.types.Object:
+    """A camera that rides on the recovered one: move and turn it as you like, it starts where the plate was shot."""
+    target, fresh = place.object_of(clip, scene, "view camera", f"{clip.name} view camera", lambda name: base.data.copy(), parented=False)
+    if fresh:
+        target.data.show_background_images = False
+    target.parent = base
+    surface = place.made(clip, depth.SURFACE).object
+    if surface is not None:
+        surface.visible_camera = surface.visible_shadow = True
+        surface.is_holdout = False
+    scene.camera = target
+    scene.render.film_transparent = True  # a hole is transparent, not black
+    return target
