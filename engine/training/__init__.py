@@ -1,0 +1,1 @@
+"""The training loops that fit the networks in nets/; knows no stage."""
