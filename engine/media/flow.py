@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -73,13 +74,22 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     |f + b|^2 < 0.01 (|f|^2 + |b|^2) + 0.5 (Sundaram, Brox, Keutzer 2010, eq. 5).
     """
     height, width = there.shape[:2]
-    x = there[..., 0] + np.arange(width, dtype=np.float32)
-    y = there[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    home = cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    gap = np.square(there + home).sum(-1)
-    reach = np.square(there).sum(-1) + np.square(home).sum(-1)
-    inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-    return (gap < 0.01 * reach + 0.5) & inside
+    ends = there + _grid(width, height)
+    home = cv2.remap(back, ends, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    miss = there + home
+    reach = _squared(there) + _squared(home)
+    inside = cv2.inRange(ends, (0, 0), (width - 1, height - 1)) > 0
+    return (_squared(miss) < 0.01 * reach + 0.5) & inside
+
+
+@lru_cache(maxsize=4)
+def _grid(width: int, height: int) -> np.ndarray:
+    """[H, W, 2] float32: where each pixel is."""
+    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
+
+
+def _squared(vectors: np.ndarray) -> np.ndarray:
+    return cv2.transform(vectors * vectors, np.ones((1, 2), np.float32))
 
 
 def _search(preset: str) -> cv2.DISOpticalFlow:

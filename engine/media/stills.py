@@ -165,11 +165,16 @@ def _through_ffmpeg(path: Path) -> tuple[np.ndarray, exr.About]:
             frame = next(container.decode(video=0))
             deep = max(component.bits for component in frame.format.components) > 8
             aspect = Fraction(container.streams.video[0].sample_aspect_ratio or 1)
-            return to_rgb(frame, 16 if deep else 8), exr.About(aspect=aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1))
+            about = exr.About(aspect=aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1), remark=_CURVES.get(frame.color_trc, ""))
+            return to_rgb(frame, 16 if deep else 8), about
     except (av.FFmpegError, StopIteration, IndexError, ValueError, OSError) as error:
         raise _unreadable(path, type(error).__name__) from None
 
 
+_CURVES = {
+    8: "The pictures hold linear light: they are read as they are and will look dark.",
+    9: "The pictures hold logarithmic light (film density): they are read as they are and will look flat.",
+}
 _DEMUXERS = {".dpx": "dpx_pipe"}  # by content, so that digits or percent signs in the name mean nothing
 
 

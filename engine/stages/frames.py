@@ -46,12 +46,13 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
         del bounds[2:-1]
         return number >= first and (number - first) % request.step == 0
 
-    with ThreadPoolExecutor(device.threads()) as pool:
+    threads = _threads(clip.size, clip.bits)
+    with ThreadPoolExecutor(threads) as pool:
         waiting: deque[tuple[Frame, Future[Any]]] = deque()
         try:
             for frame in clip.frames(wanted, request.last):
                 waiting.append((frame, pool.submit(_lay_down, frame, room / f"{FRAME % frame.number}.png", size)))
-                if len(waiting) > 2 * device.threads():
+                if len(waiting) > 2 * threads:
                     settle(*waiting.popleft())
             while waiting:
                 settle(*waiting.popleft())
@@ -60,6 +61,12 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     if not numbers:
         raise _nothing(clip, request, bounds)
     _finish(clip, options, report, room, size, numbers, times, watch)
+
+
+def _threads(size: tuple[int, int], bits: int) -> int:
+    """As many as there are cores, but no more than hold their frames in some 2 GB: one of 8K has 200 MB."""
+    frame = size[0] * size[1] * 3 * bits // 8
+    return max(1, min(device.threads(), (2 << 30) // (4 * frame)))
 
 
 def _lay_down(frame: Frame, path: Path, size: tuple[int, int]) -> np.ndarray:

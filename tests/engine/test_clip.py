@@ -112,7 +112,7 @@ def film(path, pictures, rate=24, codec="libx264", pixels="yuv444p", options=Non
         if sar:
             stream.sample_aspect_ratio = sar
         if turn is not None:
-            stream.set_display_rotation(turn)
+            stream.set_display_rotation(turn, hflip=about.pop("mirror", False))
         for name, value in {"colorspace": 1, "color_range": 1, **about}.items():
             setattr(stream.codec_context, name, value)
         if stamps:
@@ -211,11 +211,36 @@ def test_other_codecs_and_depths_show_the_colours_of_their_source(name) -> None:
 def test_turned_and_mirrored_videos_stand_upright(tmp_path) -> None:
     pictures = patches(2)
     for degrees in (0, 90, 180, 270):
-        clip, _, _, upright, _ = read(film(tmp_path / f"{degrees}.mp4", pictures, turn=degrees))
-        # FFmpeg counts the turn counter-clockwise; so does numpy.
-        expected = np.rot90(pictures[0], degrees // 90)
-        assert clip.size == (expected.shape[1], expected.shape[0])
-        assert np.abs(upright[0].astype(int) - expected).mean() < 2, degrees
+        for mirror in (False, True):
+            clip, _, _, upright, _ = read(film(tmp_path / f"{degrees}{mirror}.mp4", pictures, turn=degrees, mirror=mirror))
+            # FFmpeg counts the turn counter-clockwise, as numpy does, and mirrors what was turned (av_display_matrix_flip).
+            expected = np.rot90(pictures[0], degrees // 90)
+            expected = np.fliplr(expected) if mirror else expected
+            assert clip.size == (expected.shape[1], expected.shape[0]) and clip.mirrored == mirror
+            assert mirror or clip.turn == -degrees % 360
+            assert np.abs(upright[0].astype(int) - expected).mean() < 2, (degrees, mirror)
+
+
+def test_the_shot_is_chosen_among_several_tracks(tmp_path) -> None:
+    """A phone's motion photo: a track of two large stills beside the film; and a film with a cover picture."""
+    with av.open(str(tmp_path / "two.mp4"), "w") as container:
+        tracks = []
+        for size, rate in (((192, 128), 1), ((96, 64), 24)):
+            stream = container.add_stream("libx264", rate=rate)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            tracks.append((stream, 2 if rate == 1 else 20))
+        for stream, count in tracks:
+            for k in range(count):
+                picture = np.full((stream.height, stream.width, 3), 10 * k, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode())
+    clip, numbers, *_ = read(tmp_path / "two.mp4")
+    assert clip.size == (96, 64) and len(numbers) == 20
+
+
+def test_stored_pixels_become_square(tmp_path) -> None:
+    clip, _, _, pictures, _ = read(film(tmp_path / "s.mp4", patches(2), sar=Fraction(4, 3)))
+    assert clip.size == (128, 64) and clip.source_size == (96, 64) and clip.aspect == Fraction(4, 3) and pictures[0].shape == (64, 128, 3)
 
 
 @pytest.mark.parametrize("pixels, depth", [("yuv444p", 8), ("yuv420p", 8), ("yuv444p10le", 10), ("yuv422p12le", 12), ("yuv444p16le", 16)])
