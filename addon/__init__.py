@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from . import command, jobs, operators, panels, preferences, settings, setup
+from .rigs import buttons
 
-ROOMS = (settings, preferences, jobs, setup, operators, panels, command)
+ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, command)
 
 
 def register() -> None:

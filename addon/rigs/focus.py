@@ -41,11 +41,13 @@ def blur_plate(clip: bpy.types.MovieClip, scene: bpy.types.Scene, f_stop: float 
         node = group.nodes.new("CompositorNodeDefocus")
         node.name = node.label = "Unflatten focus"
         node.use_zbuffer, node.scene, node.blur_max = True, scene, 32.0
-        under = result.links[0].from_socket if result.links else _plate(group, clip)
+        linked = result.links[0] if result.links else None
+        bare = linked is None or linked.from_node.type == "R_LAYERS"  # what Blender connects by itself
+        under = _plate(group, clip) if bare else linked.from_socket
         group.links.new(under, node.inputs["Image"])
         group.links.new(plate.depth_of(group, picture, place.frame_shift(clip)), node.inputs["Z"])
         group.links.new(node.outputs[0], result)
-    node.f_stop = f_stop
+    node.f_stop, scene.render.use_compositing = f_stop, True
     return True
 
 

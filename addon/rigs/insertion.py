@@ -26,6 +26,8 @@ def insert(clip: bpy.types.MovieClip, scene: bpy.types.Scene, spot: surface.Spot
     surface.occluder(clip, scene)
     catch_shadow(clip, scene, spot, max(target.dimensions.length, size) * 2.5)
     light(clip, scene, spot)
+    for role in ("occluder", "shadow", "sun"):  # another rig may have put them aside
+        place.made(clip, role).object.hide_render = False
     show_over_plate(clip, scene)
     return target
 
@@ -110,5 +112,5 @@ def plate_mean(clip: bpy.types.MovieClip) -> tuple[float, float, float]:
 def show_over_plate(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> None:
     """Render with a transparent film, and let the compositor lay it over the plate, distorted as the plate is."""
     scene.render.engine = "CYCLES"
-    scene.render.film_transparent = True
+    scene.render.film_transparent = scene.render.use_compositing = True
     plate.lay_over(scene, clip)

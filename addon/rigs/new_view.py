@@ -13,10 +13,19 @@ def free(clip: bpy.types.MovieClip, scene: bpy.types.Scene, base: bpy.types.Obje
     if fresh:
         target.data.show_background_images = False
     target.parent = base
+    show_surface(clip, scene)
+    scene.camera = target
+    return target
+
+
+def show_surface(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> None:
+    """Let the render show the recovered surface; a hole is transparent, not black."""
     surface = place.made(clip, depth.SURFACE).object
     if surface is not None:
-        surface.visible_camera = surface.visible_shadow = True
-        surface.is_holdout = False
-    scene.camera = target
-    scene.render.film_transparent = True  # a hole is transparent, not black
-    return target
+        surface.visible_camera, surface.is_holdout, surface.hide_render = True, False, False
+    for role in ("occluder", "shadow", "sun"):
+        memory = clip.unflatten.made.get(role)
+        if memory and memory.object:
+            memory.object.hide_render = True
+    scene.render.film_transparent = True
+    scene.render.use_compositing = False  # the plate does not belong under another view

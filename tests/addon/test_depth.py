@@ -48,6 +48,8 @@ LENSES = [(0, 0, 0, 0), (-0.2, 0.05, 0.004, -0.003)]
 def test_vertices_stand_at_the_truth(unflatten, scene, tmp_path, first, zoom, lens, points):
     from unflatten.addon.nodes import modifier
 
+    if points and not hasattr(bpy.types.Object, "evaluated_geometry"):
+        pytest.skip("this Blender shows no evaluated point cloud to scripts")
     shot = make_shot(tmp_path, first, zoom=zoom, lens=lens)
     clip, target = imported(scene, shot, points)
     modifier.set_inputs(target.modifiers[0], {"Step": 1, "Steepest": 90.0})

@@ -199,3 +199,16 @@ def test_a_new_view_starts_where_the_plate_was_shot(unflatten, scene, tmp_path):
     assert new_view.free(clip, scene, base) == camera == scene.camera
     scene.frame_set(6)
     assert np.allclose(np.array(camera.matrix_world), np.array(base.matrix_world), atol=1e-6)
+
+
+def test_the_buttons_do_the_same(unflatten, scene, tmp_path):
+    assert not bpy.ops.unflatten.insert.poll()
+    shot = make_shot(tmp_path)
+    clip = imported(scene, shot)
+    scene.active_clip = clip
+    assert bpy.ops.unflatten.insert(x=0.8, y=0.8) == {"FINISHED"}
+    assert bpy.ops.unflatten.focus(x=0.8, y=0.8) == {"FINISHED"}
+    assert bpy.ops.unflatten.dolly_zoom(x=0.8, y=0.8) == {"FINISHED"}
+    assert scene.camera == clip.unflatten.made["dolly camera"].object
+    assert clip.unflatten.made["occluder"].object.hide_render and clip.unflatten.made["depth"].object.visible_camera
+    assert bpy.ops.unflatten.new_view() == {"FINISHED"} and bpy.ops.unflatten.blur_plate() == {"FINISHED"}

@@ -1,0 +1,176 @@
+"""The rigs as buttons: a click on the plate becomes a spot on the recovered surface. Imports bpy and the rigs."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty
+
+from ..importers import depth
+from ..operators import clip_of
+from . import dolly_zoom, focus, insertion, new_view, surface
+
+
+class _OnDepth:
+    """Operators that need a clip whose camera and depth were imported."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        clip = clip_of(context)
+        memory = clip.unflatten.made if clip else {}
+        for role, word in (("camera", "the camera"), (depth.SURFACE, "depth")):
+            if clip is None or role not in memory or memory[role].object is None:
+                cls.poll_message_set(f"Recover and import {word} first")
+                return False
+        return True
+
+
+class _Pick(_OnDepth):
+    """Click on the plate in the Movie Clip Editor; scripts give x and y."""
+
+    x: FloatProperty(name="X", description="Part of the plate's width, from the left", default=0.5, min=0.0, max=1.0)
+    y: FloatProperty(name="Y", description="Part of the plate's height, from the top", default=0.5, min=0.0, max=1.0)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
+            return self.execute(context)
+        context.window.cursor_modal_set("EYEDROPPER")
+        context.workspace.status_text_set(f"{self.bl_label}: click on the plate; Esc leaves")
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type in {"ESC", "RIGHTMOUSE"}:
+            return self._leave(context, {"CANCELLED"})
+        if event.type != "LEFTMOUSE" or event.value != "PRESS":
+            return {"PASS_THROUGH"}
+        region = next(it for it in context.area.regions if it.type == "WINDOW")
+        across, up = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
+        if not (0 <= across <= 1 and 0 <= up <= 1):
+            return {"RUNNING_MODAL"}
+        self.x, self.y = across, 1 - up
+        return self._leave(context, self.execute(context))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = clip_of(context)
+        spot = surface.find_spot(clip, context.scene, self.x, self.y)
+        if spot is None:
+            self.report({"ERROR"}, "There is no depth at this place; pick another.")
+            return {"CANCELLED"}
+        self.act(context, clip, spot)
+        return {"FINISHED"}
+
+    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
+        context.window.cursor_modal_restore()
+        context.workspace.status_text_set(None)
+        return how
+
+
+class UNFLATTEN_OT_insert(_Pick, bpy.types.Operator):
+    """Set an object onto the recovered surface, with its shadow, behind what stands before it (Cycles)"""
+
+    bl_idname = "unflatten.insert"
+    bl_label = "Insert an object"
+    bl_options = {"REGISTER", "UNDO"}
+
+    use_active: BoolProperty(name="Active object", description="Place the active object in place of a ball", default=False)
+
+    def act(self, context: bpy.types.Context, clip: bpy.types.MovieClip, spot: surface.Spot) -> None:
+        """Called with the picked spot."""
+        target = context.view_layer.objects.active if self.use_active else None
+        insertion.insert(clip, context.scene, spot, target)
+
+
+class UNFLATTEN_OT_dolly_zoom(_Pick, bpy.types.Operator):
+    """Pick a subject: its size stays while the camera's property 'Dolly' moves the camera and changes the focal length"""
+
+    bl_idname = "unflatten.dolly_zoom"
+    bl_label = "Dolly zoom"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: bpy.types.Context, clip: bpy.types.MovieClip, spot: surface.Spot) -> None:
+        """Called with the picked spot."""
+        base = clip.unflatten.made["camera"].object
+        context.scene.camera = dolly_zoom.build(clip, context.scene, spot.point, base)
+        new_view.show_surface(clip, context.scene)
+
+
+class UNFLATTEN_OT_focus(_Pick, bpy.types.Operator):
+    """Pick what shall be sharp at this frame; between two picks the focus racks"""
+
+    bl_idname = "unflatten.focus"
+    bl_label = "Focus here"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def act(self, context: bpy.types.Context, clip: bpy.types.MovieClip, spot: surface.Spot) -> None:
+        """Called with the picked spot."""
+        focus.focus_on(clip, context.scene, spot.point, context.scene.camera or clip.unflatten.made["camera"].object)
+
+
+class UNFLATTEN_OT_blur_plate(_OnDepth, bpy.types.Operator):
+    """Blur the plate in the compositor by its recovered depth, as the camera focuses"""
+
+    bl_idname = "unflatten.blur_plate"
+    bl_label = "Blur the plate"
+    bl_options = {"REGISTER", "UNDO"}
+
+    f_stop: FloatProperty(name="F-stop", description="Smaller blurs more", default=2.8, min=0.01, max=128.0)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return {"FINISHED"} if focus.blur_plate(clip_of(context), context.scene, self.f_stop) else {"CANCELLED"}
+
+
+class UNFLATTEN_OT_new_view(_OnDepth, bpy.types.Operator):
+    """A camera to move beside the recovered one; what the plate never saw stays transparent"""
+
+    bl_idname = "unflatten.new_view"
+    bl_label = "New view"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = clip_of(context)
+        new_view.free(clip, context.scene, clip.unflatten.made["camera"].object)
+        return {"FINISHED"}
+
+
+class UNFLATTEN_PT_rigs(bpy.types.Panel):
+    """What to do with the recovered scene."""
+
+    bl_label = "Use it"
+    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return clip_of(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        column = layout.column(align=True)
+        column.operator("unflatten.insert", icon="EYEDROPPER").use_active = False
+        column.operator("unflatten.insert", text="Place the active object", icon="OBJECT_DATA").use_active = True
+        column = layout.column(align=True)
+        column.operator("unflatten.dolly_zoom", icon="EYEDROPPER")
+        memory = clip_of(context).unflatten.made.get("dolly camera")
+        if memory and memory.object:
+            column.prop(memory.object, f'["{dolly_zoom.TRAVEL}"]')
+        column = layout.column(align=True)
+        column.operator("unflatten.focus", icon="EYEDROPPER")
+        column.operator("unflatten.blur_plate", icon="CAMERA_DATA")
+        layout.operator("unflatten.new_view", icon="VIEW_CAMERA")
+
+
+CLASSES = (
+    UNFLATTEN_OT_insert, UNFLATTEN_OT_dolly_zoom, UNFLATTEN_OT_focus, UNFLATTEN_OT_blur_plate, UNFLATTEN_OT_new_view, UNFLATTEN_PT_rigs,
+)
+
+
+def register() -> None:
+    """Make the buttons."""
+    for kind in CLASSES:
+        bpy.utils.register_class(kind)
+
+
+def unregister() -> None:
+    """Take them away."""
+    for kind in reversed(CLASSES):
+        bpy.utils.unregister_class(kind)
