@@ -51,6 +51,7 @@ class Watch:
     _recoloured: list[float] = field(default_factory=list)  # distance of the histograms, 0..1
     _peak: list[float] = field(default_factory=list)  # largest difference of an 8 x 8 block, 0..255
     _mean: list[float] = field(default_factory=list)  # mean difference
+    _still: list[bool] = field(default_factory=list)  # no difference that counts beside the contrast of the frame
     _last: deque[Look] = field(default_factory=lambda: deque(maxlen=_AGAIN))
     _open: list[_Candidate] = field(default_factory=list)
     _found: list[_Candidate] = field(default_factory=list)
@@ -81,7 +82,7 @@ class Watch:
             shot = range(max(left, pair - _NEAR), min(right, pair + _NEAR + 1)) if pair not in borders else []
             near = [other for other in shot if other != pair]
             usual_peak, usual_mean = (np.percentile([values[other] for other in near], 75) if near else 0.0 for values in (self._peak, self._mean))
-            if peak < 0.5 or (peak < 6 and peak < 0.12 * usual_peak and mean < 0.12 * usual_mean):
+            if self._still[pair] or (peak < 6 and peak < 0.12 * usual_peak and mean < 0.12 * usual_mean):
                 out.append(self._numbers[pair + 1])
         return out
 
@@ -96,6 +97,7 @@ class Watch:
         self._recoloured.append(recoloured)
         self._peak.append(float(cv2.blur(difference.astype(np.float32), (8, 8)).max()))
         self._mean.append(float(difference.mean()))
+        self._still.append(self._peak[-1] <= 0.01 * float(b.gray.std()))
 
     def _reconsider(self, candidate: _Candidate, seen: Look) -> None:
         """A flash, or a spoilt frame: soon afterwards the old picture is there again."""
