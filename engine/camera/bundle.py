@@ -51,7 +51,7 @@ def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2
 
     Observations that disagree are left out one by one: the worst of each track in each round.
     """
-    count = len(state.points)
+    count = max(len(state.points), int(tracks.track.max(initial=-1)) + 1)
     use = state.posed[tracks.view]
     rays, place = state.rays(tracks), invert(state.pose)
     for _ in range(rounds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Camera:
         local = np.einsum("nij,nj->ni", matrix[:, :3, :3], points) + matrix[:, :3, 3]
         return lens.project(local, self.focal[rows], self.centre[rows], self.distortion[rows]), local[:, 2]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | BinaryIO) -> None:
         """Write camera.npz."""
         np.savez(
             path, frame=self.frame.astype(np.int64), world_from_camera=self.world_from_camera, focal=self.focal,

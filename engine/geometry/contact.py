@@ -12,6 +12,7 @@ Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 HIDDEN = 0.12  # of a cut piece's height: how much of it is guessed to lie below the picture
+FACING = 0.8  # cosine between a floor's normal and up
 SMALLEST = 2e-4  # share of the picture below which a piece is noise
 
 
@@ -33,49 +34,52 @@ def pieces(mask: Mask) -> tuple[int, NDArray[np.int32]]:
     return len(kept), renamed[labels]
 
 
-def stand(piece: Mask, still: Mask, rho: Picture, weight: Picture) -> Stand:
+def stand(piece: Mask, still: Mask, rho: Picture, weight: Picture, rays: Picture, up: NDArray[np.floating]) -> Stand:
     """Where a piece stands: inverse depth of the ground under its lowest points, else just in front of what it hides.
 
-    `still` marks measured pixels of the still scene, `rho` [H, W] their inverse depth, `weight` [H, W] its information.
+    `still` marks measured pixels of the still scene, `rho` [H, W] their inverse depth, `weight` [H, W] its information,
+    `rays` [H, W, 3] the pixels' rays with z = 1, `up` [K, 3] the directions in camera axes that a floor may face.
     """
-    height, width = piece.shape
+    height, _ = piece.shape
     rows, columns = np.nonzero(piece)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
     tall = bottom - top + 1
     feet = rows >= bottom - max(2, 0.04 * tall)
-    foot = (float(columns[feet].mean()), float(bottom))
     cut = bottom >= height - 3
+    middle = int(columns[feet].mean())
+    foot = rays[bottom, middle].astype(np.float64)
     if cut:  # the feet are below the picture: a little nearer than the lowest floor that shows
-        foot = (foot[0], foot[1] + HIDDEN * tall)
-    found = _ground(foot, right - left + 1, tall, still, rho, weight)
-    if found is not None:
-        return Stand(found, 0.3 if cut else 1.0, "ground")
-    return _front(piece, still, rho)
+        foot = foot + HIDDEN * (foot - rays[top, middle])
+    reach = max(12, int(0.9 * (right - left + 1))), max(8, int(0.25 * tall))
+    found = _ground(foot, (middle, min(bottom, height - reach[1] // 2)), reach, still, rho, weight, rays, up)
+    return Stand(found, 0.3 if cut else 1.0, "ground") if found is not None else _front(piece, still, rho)
 
 
-def _ground(foot: tuple[float, float], wide: int, tall: int, still: Mask, rho: Picture, weight: Picture) -> float | None:
-    """A plane in inverse depth through the still pixels about a foot (x, y), read at the foot; None where no floor shows."""
+def _ground(
+    foot: NDArray[np.float64], centre: tuple[int, int], reach: tuple[int, int],
+    still: Mask, rho: Picture, weight: Picture, rays: Picture, up: NDArray[np.floating],
+) -> float | None:
+    """The plane rho = n . ray through the still pixels about a foot, read at the foot's ray; None where it is no floor."""
     height, width = rho.shape
-    reach_x, reach_y = max(12, int(0.9 * wide)), max(8, int(0.25 * tall))
-    middle = min(int(foot[1]), height - reach_y // 2)
-    y0, y1 = max(0, middle - reach_y // 2), min(height, middle + reach_y)
-    x0, x1 = max(0, int(foot[0]) - reach_x), min(width, int(foot[0]) + reach_x)
+    y0, y1 = max(0, centre[1] - reach[1] // 2), min(height, centre[1] + reach[1])
+    x0, x1 = max(0, centre[0] - reach[0]), min(width, centre[0] + reach[0])
     here = still[y0:y1, x0:x1]
     if here.sum() < 40:
         return None
-    y, x = np.nonzero(here)
+    terms = rays[y0:y1, x0:x1][here].astype(np.float64)
     value = rho[y0:y1, x0:x1][here].astype(np.float64)
-    trust = np.minimum(weight[y0:y1, x0:x1][here], np.median(weight[y0:y1, x0:x1][here])).astype(np.float64)
-    terms = np.stack([x + x0 - foot[0], y + y0 - foot[1], np.ones(len(x))], 1)
+    trust = weight[y0:y1, x0:x1][here].astype(np.float64)
+    trust = np.minimum(trust, np.median(trust))
     scale = max(float(np.median(value)), 1e-9)
-    share = np.ones(len(x))
+    share = np.ones(len(value))
     for _ in range(6):
         pull = (trust * share)[:, None] * terms
-        plane = np.linalg.lstsq(pull.T @ terms, pull.T @ value, rcond=None)[0]
-        share = 1 / (1 + ((terms @ plane - value) / (0.03 * scale)) ** 2)
-    # A floor comes nearer towards the bottom of the picture, and most of what lies about the foot belongs to it.
-    floor = plane[1] * tall > 0.02 * plane[2] and plane[2] > 0 and np.average(share, weights=trust) > 0.5
-    return float(plane[2]) if floor else None
+        normal = np.linalg.lstsq(pull.T @ terms, pull.T @ value, rcond=None)[0]
+        share = 1 / (1 + ((terms @ normal - value) / (0.03 * scale)) ** 2)
+    # A floor faces up, lies below the camera, and most of what is about the foot belongs to it.
+    facing = float((up @ -normal).max() / max(np.linalg.norm(normal), 1e-12))
+    at_foot = float(normal @ foot)
+    return at_foot if facing > FACING and at_foot > 0 and np.average(share, weights=trust) > 0.5 else None
 
 
 def _front(piece: Mask, still: Mask, rho: Picture) -> Stand:

@@ -1,0 +1,91 @@
+"""Camera room: a solved shot as solve and orient write it: camera, points, their tracks, COLMAP text; no torch, no pycolmap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import camera as camera_file
+from ..geometry.camera import Camera
+from ..geometry.similarity import Similarity
+from ..store import beside, read_json, write_json
+from . import card, colmap
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One solved shot. Observations refer to rows of the points; pixels are at the camera's size."""
+
+    camera: Camera
+    xyz: Array  # [P, 3]
+    rgb: NDArray[np.uint8]  # [P, 3]
+    error: Array  # [P] px, mean
+    length: NDArray[np.int64]  # [P] frames
+    track: NDArray[np.int64]  # [N] row of the point
+    frame: NDArray[np.int64]  # [N] the clip's number
+    xy: Array  # [N, 2] px
+    report: dict[str, Any]
+
+    def moved(self, similarity: Similarity) -> Outcome:
+        """The same in another world."""
+        poses = similarity.poses(self.camera.world_from_camera)
+        return replace(self, camera=replace(self.camera, world_from_camera=poses), xyz=similarity.points(self.xyz))
+
+    def residuals(self) -> Array:
+        """Reprojection error [N] px of each observation."""
+        xy, _ = self.camera.project(np.searchsorted(self.camera.frame, self.frame), self.xyz[self.track])
+        return np.linalg.norm(xy - self.xy, axis=1)
+
+    def write(self, room: Path) -> None:
+        """camera.npz, points.npz, points.ply, tracks.npz, colmap/, report.json, report.png."""
+        with _npz(room / "camera.npz") as file:
+            self.camera.save(file)
+        with _npz(room / "points.npz") as file:
+            np.savez(file, xyz=self.xyz, rgb=self.rgb, error=self.error, length=self.length)
+        with _npz(room / "tracks.npz") as file:
+            np.savez(file, track=self.track, frame=self.frame, xy=self.xy)
+        with beside(room / "points.ply") as fresh:
+            fresh.write_bytes(_ply(self.xyz, self.rgb))
+        colmap.write(room / "colmap", self)
+        write_json(room / "report.json", self.report)
+        card.write(room / "report.png", self)
+
+
+def read(room: Path) -> Outcome:
+    """What Outcome.write wrote."""
+    with np.load(room / "points.npz", allow_pickle=False) as p, np.load(room / "tracks.npz", allow_pickle=False) as t:
+        return Outcome(
+            camera_file.load(room / "camera.npz"), p["xyz"], p["rgb"], p["error"], p["length"], t["track"], t["frame"], t["xy"],
+            read_json(room / "report.json"),
+        )
+
+
+class _npz:
+    """An open file to save arrays into, renamed when all is written (np.savez appends .npz to mere names)."""
+
+    def __init__(self, path: Path) -> None:
+        self._beside = beside(path)
+
+    def __enter__(self) -> Any:
+        self._file = open(self._beside.__enter__(), "wb")
+        return self._file
+
+    def __exit__(self, *error: Any) -> None:
+        self._file.close()
+        self._beside.__exit__(*error)
+
+
+def _ply(xyz: Array, rgb: NDArray[np.uint8]) -> bytes:
+    fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
+    rows = np.zeros(len(xyz), fields)
+    for k, (name, _) in enumerate(fields):
+        rows[name] = xyz[:, k] if k < 3 else rgb[:, k - 3]
+    kinds = {"<f4": "float", "u1": "uchar"}
+    properties = "".join(f"property {kinds[kind]} {name}\n" for name, kind in fields)
+    return f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{properties}end_header\n".encode() + rows.tobytes()

@@ -1,0 +1,183 @@
+"""Stage solve: the camera that shot the clip; imports the camera room and geometry, no bpy, no torch; pycolmap only in a child."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import judgement
+from ..camera import span as spans
+from ..camera.outcome import Outcome
+from ..camera.tracks import follow
+from ..contract.artifacts import FRAME
+from ..contract.options import Solve
+from ..failures import ChildFailure, RequestFailure, ShotFailure
+from ..geometry import pose, reprojection
+from ..geometry.camera import Camera
+from ..geometry.similarity import Similarity
+from ..media.frames import Frames, read_png, working_size
+from ..stage import Inputs, Report
+
+Array = NDArray[np.float64]
+# The first camera looks along the world's +Y, the world's Z is the picture's up.
+UPRIGHT = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+NEAR = 5.0  # units to the median point from the first camera
+
+
+def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
+    """Solve every span between cuts by itself; a frame without a pose is marked, never left out."""
+    frames = Frames(inputs["frames"])
+    size = working_size(frames.size, options.size)
+    focal = _focal(options, size[0] / frames.size[0])
+    solved: list[tuple[list[int], spans.Solved]] = []
+    refused: list[tuple[list[int], ShotFailure | ChildFailure]] = []
+    done = 0
+    for part in frames.spans():
+        meter = _Meter(report, done, len(part), len(frames), options.passes)
+        tracks = follow(_pictures(frames, part, size), _masks(inputs["movers"], part, size), options.tracks, meter.followed)
+        try:
+            solved.append((part, spans.solve(tracks, len(part), size, options, focal, room / "work", meter.solving)))
+        except (ShotFailure, ChildFailure) as failure:
+            refused.append((part, failure))
+        done += len(part)
+    if not solved:
+        raise max(refused, key=lambda entry: len(entry[0]))[1]
+    for part, failure in refused:
+        report.warning(f"Frames {part[0]} to {part[-1]} stay without a camera. {failure.what} {failure.why}")
+    outcome = _outcome(frames, size, solved, refused)
+    outcome.write(room)
+    shutil.rmtree(room / "work", ignore_errors=True)
+    _say(report, outcome)
+
+
+class _Meter:
+    """Progress of one span: half for following points, half for the steps of the solve."""
+
+    def __init__(self, report: Report, done: int, views: int, total: int, passes: int) -> None:
+        self._report, self._start, self._views, self._total = report, 2 * done, views, 2 * total
+        self._step, self._steps = 0, 3 * passes + 1
+
+    def followed(self, view: int) -> None:
+        self._report.progress(self._start + view, self._total, "following points")
+
+    def solving(self) -> None:
+        self._step = min(self._step + 1, self._steps)
+        self._report.progress(self._start + self._views + self._views * self._step // self._steps, self._total, "solving")
+
+
+def _focal(options: Solve, factor: float) -> float:
+    if options.lens == "known" and not options.focal:
+        raise RequestFailure(
+            "wrong-option", "The lens is said to be known, but no focal length is given.", "solve.focal is 0.",
+            "Give the focal length in pixels of the clip's width, or choose another lens.", {"solve": {"lens": "auto"}},
+        )
+    return options.focal * factor
+
+
+def _pictures(frames: Frames, part: list[int], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    for number in part:
+        yield frames.gray(number, size)
+
+
+def _masks(folder: Path, part: list[int], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    for number in part:
+        yield cv2.resize(read_png(folder / f"{FRAME % number}.png"), size, interpolation=cv2.INTER_NEAREST)
+
+
+def _outcome(
+    frames: Frames, size: tuple[int, int], solved: list[tuple[list[int], spans.Solved]], refused: list[tuple[list[int], ShotFailure | ChildFailure]]
+) -> Outcome:
+    """All spans in one table, at the size of the frames."""
+    numbers = np.array(frames.numbers)
+    camera = _empty(numbers, frames.size)
+    tables, first = [], 0
+    for part, answer in solved:
+        rows = np.searchsorted(numbers, part)
+        table, first = _place(camera, rows, answer, frames.size, first)
+        tables.append(table)
+    xyz, track, frame, xy = (np.concatenate([table[k] for table in tables]) for k in range(4))
+    frame = numbers[frame]
+    residual = np.linalg.norm(camera.project(np.searchsorted(numbers, frame), xyz[track])[0] - xy, axis=1)
+    length = np.bincount(track, minlength=len(xyz))
+    error = np.bincount(track, residual, len(xyz)) / np.maximum(length, 1)
+    angle = reprojection.parallax(xyz, camera.place, track, np.searchsorted(numbers, frame))
+    lead = max(solved, key=lambda entry: len(entry[0]))[1]
+    about = {
+        "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size), "passes": lead.passes,
+        "diagnosis": {key: round(float(value), 5) for key, value in asdict(lead.diagnosis).items()},
+        "keyframes": sorted(int(part[key]) for part, answer in solved for key in answer.keys),
+        "spans": [{"first": part[0], "last": part[-1], "solved": True} for part, _ in solved]
+        + [{"first": part[0], "last": part[-1], "solved": False, "code": failure.code, "why": failure.why} for part, failure in refused],
+    }
+    if len(solved) > 1:
+        about["warnings"] = ["the spans between cuts each have a world of their own"]
+    report = judgement.report(camera, frame, xy, residual, len(xyz), float(np.median(angle)), about)
+    rgb = _colours(frames, frame, track, xy, len(xyz), set(about["keyframes"]))
+    return Outcome(camera, xyz, rgb, error, length, track, frame, xy, report)
+
+
+def _empty(numbers: NDArray[np.int64], size: tuple[int, int]) -> Camera:
+    count = len(numbers)
+    centre = np.tile(np.asarray(size, float) / 2, (count, 1))
+    return Camera(
+        numbers, np.tile(pose.pose(UPRIGHT, np.zeros(3)), (count, 1, 1)), np.full((count, 2), 1.2 * max(size)), centre,
+        np.zeros((count, 4)), np.zeros(count, bool), size,
+    )
+
+
+def _place(
+    camera: Camera, rows: NDArray[np.int64], answer: spans.Solved, size: tuple[int, int], first: int
+) -> tuple[tuple[Array, ...], int]:
+    """Write a span into the camera's rows, in its own world; returns its points and observations, numbered from `first`."""
+    state, tracks = answer.state, answer.tracks.where(answer.fits)
+    factor = np.asarray(size, float) / np.asarray(state.size, float)
+    world = pose.invert(state.pose)
+    start = int(np.flatnonzero(state.posed)[0])
+    known, again = np.unique(tracks.track, return_inverse=True)
+    xyz = state.points[known]
+    local = (xyz - world[start, :3, 3]) @ world[start, :3, :3]
+    scale = NEAR / max(float(np.median(np.linalg.norm(local, axis=1))), 1e-9)
+    turn = UPRIGHT @ world[start, :3, :3].T
+    home = Similarity(scale, turn, -scale * turn @ world[start, :3, 3])
+    # A view without a pose holds that of its neighbour, so that no reader stumbles; `solved` says that it is none.
+    nearest = np.flatnonzero(state.posed)
+    filled = nearest[np.abs(np.arange(len(rows))[:, None] - nearest).argmin(1)]
+    camera.world_from_camera[rows] = home.poses(world[filled])
+    camera.solved[rows] = state.posed
+    camera.focal[rows] = np.asarray(state.focal).reshape(-1, 1) * factor
+    camera.distortion[rows] = state.distortion
+    return (home.points(xyz), again + first, rows[tracks.view], tracks.xy * factor), first + len(known)
+
+
+def _colours(
+    frames: Frames, frame: NDArray[np.int64], track: NDArray[np.int64], xy: Array, count: int, keys: set[int]
+) -> NDArray[np.uint8]:
+    """The colour [P, 3] of each point in one keyframe that sees it, grey where none does; few pictures are read."""
+    rgb = np.full((count, 3), 128, np.uint8)
+    open_points = np.ones(count, bool)
+    for number in sorted(keys):
+        rows = np.flatnonzero((frame == number) & open_points[track])
+        if len(rows):
+            picture = frames.rgb8(number)
+            x, y = np.floor(xy[rows]).astype(int).T
+            rgb[track[rows]] = picture[y.clip(0, picture.shape[0] - 1), x.clip(0, picture.shape[1] - 1)]
+            open_points[track[rows]] = False
+    return rgb
+
+
+def _say(report: Report, outcome: Outcome) -> None:
+    about = outcome.report
+    report.used = about["method"]
+    report.figures.update(
+        solved=about["solved"], total=about["total"], error_px=about["error"]["mean"], points=about["points"],
+        focal_px=about["focal"]["px"], focal_mm36=about["focal"]["mm36"], distrust=len(about["distrust"]), verdict=about["verdict"],
+        scale=about["scale"],
+    )
+    for text in about["warnings"]:
+        report.warning(text[0].upper() + text[1:] + ".")
