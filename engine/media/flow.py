@@ -78,7 +78,7 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     home = cv2.remap(back, ends, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     miss = there + home
     reach = _squared(there) + _squared(home)
-    inside = cv2.inRange(ends, (0, 0), (width - 1, height - 1)) > 0
+    inside = cv2.inRange(ends, (-0.5, -0.5), (width - 0.5, height - 0.5)) > 0  # a pixel reaches half a pixel around
     return (_squared(miss) < 0.01 * reach + 0.5) & inside
 
 

@@ -14,7 +14,7 @@ from engine.contract.option import build
 from engine.contract.options import Flow as FlowOptions
 from engine.contract.options import Frames as FramesOptions
 from engine.failures import RequestFailure, ShotFailure
-from engine.media.flow import Flow, agree, dis
+from engine.media.flow import Flow, agree, both_ways, dis
 from engine.media.frames import Frames, working_size
 from engine.stage import Inputs, Report
 from engine.stages import flow, frames
@@ -38,6 +38,9 @@ def sequence(folder, pictures, first=1001, skip=()):
         if number not in skip:
             (folder / f"shot.{number}.png").write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
     return folder
+
+
+CHAIRS = Path(__file__).resolve().parents[3] / "shared" / "clips" / "3_gt" / "flow_flyingchairs"
 
 
 class Stopped(Exception):
@@ -165,3 +168,18 @@ def test_flow_of_tiny_frames_and_validity_at_a_border() -> None:
     out[..., 0] = 5
     holds = agree(out, -out)
     assert holds[:, :24].all() and not holds[:, 25:].any()
+
+
+@pytest.mark.skipif(not CHAIRS.is_dir(), reason="the true flow of ../shared/clips is absent")
+def test_flow_against_truth() -> None:
+    errors, sure = [], []
+    for truth in sorted(CHAIRS.glob("*-gt.flo")):
+        data = truth.read_bytes()
+        width, height = np.frombuffer(data, np.int32, 2, 4)
+        true = np.frombuffer(data, np.float32, width * height * 2, 12).reshape(height, width, 2)
+        a, b = (cv2.imread(str(truth).replace("gt.flo", f"img{k}.ppm"), cv2.IMREAD_GRAYSCALE) for k in (0, 1))
+        there, holds, _, _ = both_ways(a, b)
+        error = np.linalg.norm(there - true, axis=-1)
+        errors.append(np.median(error))
+        sure.append(error[holds].mean() / error.mean())
+    assert max(errors) < 0.6 and max(sure) < 0.6  # what is called valid is much better than the rest
