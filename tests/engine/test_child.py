@@ -1,0 +1,38 @@
+"""A child that dies becomes a failure with a remedy; one that prints is heard; all die with the engine."""
+
+import sys
+import textwrap
+
+import pytest
+
+from engine import child
+from engine.failures import ChildFailure
+
+ACTS = {
+    "speak": "def main(folder):\n    print('one')\n    (folder / 'answer').write_text('42')",
+    "abort": "import os\ndef main(folder):\n    os.abort()",
+    "fail": "def main(folder):\n    raise ValueError('no pair of frames fits')",
+}
+
+
+@pytest.fixture
+def act(tmp_path, monkeypatch):
+    for name, text in ACTS.items():
+        (tmp_path / f"act_{name}.py").write_text(textwrap.dedent(text))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
+
+
+def test_a_child_answers(act) -> None:
+    heard: list[str] = []
+    child.run("act_speak", act, heard.append)
+    assert heard == ["one"] and (act / "answer").read_text() == "42"
+
+
+@pytest.mark.parametrize("name", ["abort", "fail"])
+def test_a_dead_child_is_a_failure_with_a_remedy(act, name) -> None:
+    with pytest.raises(ChildFailure) as died:
+        child.run(f"act_{name}", act)
+    assert died.value.code == "child-died" and died.value.remedy
+    assert name != "fail" or "no pair of frames fits" in died.value.why

@@ -1,0 +1,71 @@
+"""The store holds complete results or none, whatever happens in between."""
+
+import multiprocessing
+import time
+
+import pytest
+
+from engine.store import Store, beside, read_json
+
+
+def test_a_result_exists_only_when_sealed(tmp_path) -> None:
+    store = Store(tmp_path)
+    with store.room("depth", "abc") as room:
+        (room / "000001.exr").write_bytes(b"x")
+        assert store.find("depth", "abc") is None
+        folder = store.finish("depth", "abc", {"used": "parallax"})
+    assert store.find("depth", "abc") == folder and (folder / "000001.exr").read_bytes() == b"x"
+    assert store.summary("depth", "abc") == {"used": "parallax"}
+
+
+def test_what_a_broken_run_left_is_found_again_without_its_half_files(tmp_path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(RuntimeError), store.room("depth", "abc") as room:
+        (room / "000001.exr").write_bytes(b"x")
+        (room / ".writing-000002.exr").write_bytes(b"half")
+        raise RuntimeError
+    with store.room("depth", "abc") as room:
+        assert sorted(entry.name for entry in room.iterdir()) == ["000001.exr"]
+
+
+def test_beside_leaves_the_old_file_when_the_block_fails(tmp_path) -> None:
+    path = tmp_path / "a" / "b.json"
+    with beside(path) as fresh:
+        fresh.write_text("1")
+    with pytest.raises(RuntimeError), beside(path) as fresh:
+        fresh.write_text("2")
+        raise RuntimeError
+    assert read_json(path) == 1 and [entry.name for entry in path.parent.iterdir()] == ["b.json"]
+
+
+def _hold(root, entered) -> None:
+    with Store(root).room("depth", "abc"):
+        entered.set()
+        time.sleep(30)
+
+
+def test_a_room_is_locked_and_freed_by_death(tmp_path) -> None:
+    context = multiprocessing.get_context("spawn")
+    entered = context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, entered))
+    holder.start()
+    assert entered.wait(20)
+    from engine.store import _locked, _try_lock
+
+    with open(tmp_path / "depth" / "abc.lock", "a+b") as file:
+        assert not _try_lock(file)
+    holder.kill()
+    holder.join()
+    began = time.monotonic()
+    with _locked(tmp_path / "depth" / "abc.lock"):
+        assert time.monotonic() - began < 5
+
+
+def test_cleaning_frees_what_is_old_and_nothing_else(tmp_path) -> None:
+    store = Store(tmp_path)
+    with store.room("depth", "abc") as room:
+        (room / "a").write_bytes(b"x" * 1000)
+        store.finish("depth", "abc", {})
+    assert store.sizes()["depth"] >= 1000
+    assert store.clean(older_than_days=1) == 0 and store.find("depth", "abc")
+    assert store.clean() >= 1000 and store.find("depth", "abc") is None
