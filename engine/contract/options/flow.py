@@ -19,7 +19,7 @@ class Flow:
         choices=(
             ("fast", "Fast", "About a fifth of the time, less exact at thin things"),
             ("medium", "Medium", "The best value for time"),
-            ("fine", "Fine", "Some nine times slower, a little more exact at large motion"),
+            ("fine", "Fine", "Three times slower, with two thirds of the error"),
         ),
     )
     gaps: str = option(
