@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
@@ -37,6 +38,8 @@ def background(held: Sightings, found: Estimate, mask: Mask, picture: Picture, l
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
     rim = max(2, round(RIM * mask.shape[1]))
     masked = torch.from_numpy(mask).to(device)
+    masked = masked & ~_still_after_all(found, masked, guide, strength)
+    mask = masked.cpu().numpy()
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
     weight = found.information * _trust_off_ramps(found.rho, found.information) * (found.residual < 3 * STILL)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
@@ -48,6 +51,22 @@ def background(held: Sightings, found: Estimate, mask: Mask, picture: Picture, l
     mover = _settle(held, rho, mask, guide, rim) if mask.any() else mask
     arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, found.rho))
     return Background(*arrays, mover)
+
+
+def _still_after_all(found: Estimate, masked: torch.Tensor, guide: torch.Tensor, strength: float) -> torch.Tensor:
+    """Masked pixels [H, W] that all neighbours, before and after, see where a still point would be, in front of what is behind.
+
+    The search for movers errs on near things; but what keeps pace with the camera seems to lie behind the scene that it hides.
+    """
+    if not bool(masked.any()):
+        return masked
+    weight = torch.where(masked, torch.zeros_like(found.rho), found.information)
+    behind = fill(found.rho, weight, guide, strength / (FLATNESS * _typical(found.rho, weight)) ** 2, rounds=6)
+    agreed = (found.residual < 0.6 * STILL) & (found.information.rsqrt() < 0.05 * found.rho) & (found.support > 2.5)
+    agreed = masked & agreed & (found.rho > 0.95 * behind)
+    # Single pixels agree by chance: a still thing does so over most of a neighbourhood.
+    share = F.avg_pool2d(agreed[None].float(), 15, 1, 7, count_include_pad=False)[0]
+    return agreed & (share > 0.5 * F.avg_pool2d(masked[None].float(), 15, 1, 7, count_include_pad=False)[0].clamp(min=0.2))
 
 
 def _typical(rho: torch.Tensor, weight: torch.Tensor) -> float:
@@ -81,12 +100,12 @@ def _settle(held: Sightings, rho: torch.Tensor, mask: Mask, guide: torch.Tensor,
     return (soft > 0.5).cpu().numpy() & mask
 
 
-def stands(scene: Background) -> tuple[list[Stand], np.ndarray]:
+def stands(scene: Background, rays: Picture, up: np.ndarray) -> tuple[list[Stand], np.ndarray]:
     """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still)."""
     count, labels = pieces(scene.mover)
     grown = cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     still = scene.measured & ~grown
-    return [stand(labels == k + 1, still, scene.rho, scene.information) for k in range(count)], labels
+    return [stand(labels == k + 1, still, scene.rho, scene.information, rays, up) for k in range(count)], labels
 
 
 def compose(

@@ -89,7 +89,9 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     held, parallax = gathered
     found = triangulation.inverse_depth(held, options.noise, *bounds)
     scene = layers.background(held, found, shot.movers(number), shot.picture(number), bounds[0], options.fill)
-    stands, labels = layers.stands(scene)
+    row = shot.row(number)
+    up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
+    stands, labels = layers.stands(scene, shot.rays(row), up)
     with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
         np.savez(file, rho=scene.rho, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
