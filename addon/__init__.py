@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import command, jobs, operators, panels, preferences, settings, setup
+from . import command, jobs, operators, panels, preferences, report, settings, setup
 from .rigs import buttons
 
-ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, command)
+ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, report, command)
 
 
 def register() -> None:

@@ -65,6 +65,7 @@ class UNFLATTEN_PT_clip(_Panel, bpy.types.Panel):
         clip = clip_of(context)
         layout, asked = self.layout, clip.unflatten
         layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(asked, "show_report")
         layout.prop(asked, "auto_import")
         layout.prop(asked, "match_scene")
         layout.prop(asked, "use_range")

@@ -63,6 +63,7 @@ def reset(group: bpy.types.PropertyGroup, options: type) -> None:
 class UNFLATTEN_PG_made(bpy.types.PropertyGroup):
     """What was made for a clip in one role, so that the next import finds it again."""
 
+    path: StringProperty(description="The folder it came from")
     object: PointerProperty(type=bpy.types.Object)
     collection: PointerProperty(type=bpy.types.Collection)
     material: PointerProperty(type=bpy.types.Material)
@@ -102,6 +103,7 @@ def _clip_group() -> type:
             name="Frame rate", description="Of an image sequence, which carries none: 24, 25 or 24000/1001; empty for the scene's at the first run",
         ),
         "step": IntProperty(name="Every", description="Take every so many frames", default=1, min=1, max=1000),
+        "show_report": BoolProperty(name="Report card", default=True, description="Draw the solve's tracks and errors over the footage"),
         "match_scene": BoolProperty(
             name="Match scene", default=True,
             description="Set the scene's size, frame rate and range to the clip's, and show its colours unchanged",

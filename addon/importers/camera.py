@@ -42,6 +42,18 @@ def to_blender(world_from_camera: np.ndarray) -> np.ndarray:
     return world_from_camera @ AXES
 
 
+def project(camera: Camera, row: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    """World points [N, 3] in the frames of rows [N] -> px [N, 2] on the plate, through the distorting lens."""
+    inside = np.linalg.inv(np.where(camera.solved[:, None, None], camera.world_from_camera, np.eye(4)))
+    seen = np.einsum("nij,nj->ni", inside[row, :3, :3], xyz) + inside[row, :3, 3]
+    x, y = seen[:, 0] / seen[:, 2], seen[:, 1] / seen[:, 2]
+    k1, k2, p1, p2 = camera.distortion[row].T
+    rr = x * x + y * y
+    radial = 1 + k1 * rr + k2 * rr * rr
+    bent = np.stack([x * radial + 2 * p1 * x * y + p2 * (rr + 2 * x * x), y * radial + p1 * (rr + 2 * y * y) + 2 * p2 * x * y], -1)
+    return bent * camera.focal[row] + camera.centre[row]
+
+
 def import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Path, plate: bpy.types.MovieClip | None = None) -> bpy.types.Object:
     """The camera object with its keys, the clip's lens, and the plate behind it. Returns the camera object."""
     camera = read(folder)
@@ -49,6 +61,7 @@ def import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
     write_pose(target, camera, place.frame_shift(clip))
     write_lens(target.data, camera, place.frame_shift(clip), clip.tracking.camera.sensor_width)
     write_distortion(clip, camera)
+    place.made(clip, "camera").path = str(folder)
     if fresh:
         target.data.display_size = 0.3
         target.data.clip_start, target.data.clip_end = 0.01, 10000.0

@@ -110,7 +110,10 @@ def write_camera(shot: Shot, folder: Path) -> None:
         distortion=shot.distortion, solved=np.ones(len(shot.frames), bool), size=np.array(shot.size),
     )
     errors = {str(int(frame)): 0.2 + 0.01 * index for index, frame in enumerate(shot.frames)}
-    (folder / "report.json").write_text(json.dumps({"method": "truth", "scale": "metric", "error": 0.2, "errors": errors, "distrust": []}))
+    (folder / "report.json").write_text(json.dumps({
+        "method": "truth", "scale": "metric", "verdict": "good", "error": {"mean": 0.2, "frames": errors}, "distrust": [int(shot.frames[2])],
+        "solved": len(shot.frames), "total": len(shot.frames), "points": 10, "focal": {"px": 110.0, "mm36": 30.9}, "warnings": [],
+    }))
 
 
 def write_depth(shot: Shot, folder: Path) -> None:
