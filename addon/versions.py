@@ -136,3 +136,11 @@ def alpha_over_inputs(node: bpy.types.Node) -> tuple[Any, Any]:
         return named["Background"], named["Foreground"]
     images = [socket for socket in node.inputs if socket.type == "RGBA"]
     return images[0], images[1]
+
+
+def multiply_alpha(node: bpy.types.Node) -> None:
+    """Let a Set Alpha node multiply colour and alpha by the mask; a property up to 4.5, a socket since 5.0."""
+    if hasattr(node, "mode"):
+        node.mode = "APPLY"
+    else:
+        node.inputs["Type"].default_value = "Apply Mask"

@@ -99,15 +99,20 @@ def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
         node.location = (-600 + 250 * index, -200 * index)
 
 
-def depth_of(group: bpy.types.NodeTree, image: bpy.types.Image, shift: int) -> bpy.types.NodeSocket:
-    """The depth of the current frame in the scene's units, at the size of the render."""
+def picture_node(group: bpy.types.NodeTree, image: bpy.types.Image, shift: int) -> bpy.types.Node:
+    """A compositor node that shows the file whose number is the scene's frame minus `shift`."""
     node = group.nodes.new("CompositorNodeImage")
     node.image = image
-    digits = "".join(letter for letter in image.filepath.replace("\\", "/").rpartition("/")[2] if letter.isdigit())
-    first = int(digits or 1)
+    name = image.filepath.replace("\\", "/").rpartition("/")[2]
+    first = int("".join(letter for letter in name.partition(".")[0] if letter.isdigit()) or 1)
     node.frame_start, node.frame_offset, node.frame_duration = first + shift, first - 1, 100000
     node.use_auto_refresh = True
-    scaled = versions.scale_to_render(group, node.outputs["Image"])
+    return node
+
+
+def depth_of(group: bpy.types.NodeTree, image: bpy.types.Image, shift: int) -> bpy.types.NodeSocket:
+    """The depth of the current frame in the scene's units, at the size of the render."""
+    scaled = versions.scale_to_render(group, picture_node(group, image, shift).outputs["Image"])
     split = group.nodes.new("CompositorNodeSeparateColor")
     group.links.new(scaled, split.inputs[0])
     return split.outputs[0]

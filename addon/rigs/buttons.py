@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import bpy
-from bpy.props import BoolProperty, FloatProperty
+from pathlib import Path
 
-from ..importers import depth
+import bpy
+from bpy.props import BoolProperty, FloatProperty, FloatVectorProperty, StringProperty
+
+from ..importers import depth, native
 from ..operators import clip_of
-from . import dolly_zoom, focus, insertion, new_view, surface
+from . import composite, dolly_zoom, focus, insertion, new_view, surface
 
 
 class _OnDepth:
@@ -132,6 +134,61 @@ class UNFLATTEN_OT_new_view(_OnDepth, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class UNFLATTEN_OT_composite(bpy.types.Operator):
+    """Lay a subject over a colour in the compositor, by its soft matte"""
+
+    bl_idname = "unflatten.composite"
+    bl_label = "Subject over colour"
+    bl_options = {"REGISTER", "UNDO"}
+
+    subject: StringProperty(name="Subject", options={"SKIP_SAVE"})
+    colour: FloatVectorProperty(name="Colour", subtype="COLOR", default=(0.19, 1.0, 0.33), min=0.0, max=1.0)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        clip = clip_of(context)
+        if clip is None or not composite.subjects_of(clip):
+            cls.poll_message_set("Recover and import mattes first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = clip_of(context)
+        known = composite.subjects_of(clip)
+        if self.subject and self.subject not in known:
+            self.report({"ERROR"}, f"There is no subject '{self.subject}'; known: {', '.join(known)}.")
+            return {"CANCELLED"}
+        composite.over_colour(clip, context.scene, self.subject or known[0], tuple(self.colour))
+        return {"FINISHED"}
+
+
+class UNFLATTEN_OT_native_solve(bpy.types.Operator):
+    """Give the recovered camera to Blender's own solver as tracks, so that its tracking tools work with it"""
+
+    bl_idname = "unflatten.native_solve"
+    bl_label = "As Blender's own solve"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        clip = clip_of(context)
+        memory = clip.unflatten.made.get("camera") if clip else None
+        if memory is None or not memory.path or not (Path(memory.path) / "points.npz").is_file():
+            cls.poll_message_set("Recover and import the camera first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip = clip_of(context)
+        try:
+            error = native.hand_over(clip, context.scene, Path(clip.unflatten.made["camera"].path))
+        except RuntimeError as fault:  # what Blender's solver says of these tracks
+            self.report({"ERROR"}, str(fault))
+            return {"CANCELLED"}
+        self.report({"INFO"} if error < 1 else {"WARNING"}, f"Blender solved our tracks with an error of {error:.3f} px.")
+        return {"FINISHED"}
+
+
 class UNFLATTEN_PT_rigs(bpy.types.Panel):
     """What to do with the recovered scene."""
 
@@ -156,11 +213,17 @@ class UNFLATTEN_PT_rigs(bpy.types.Panel):
         column = layout.column(align=True)
         column.operator("unflatten.focus", icon="EYEDROPPER")
         column.operator("unflatten.blur_plate", icon="CAMERA_DATA")
-        layout.operator("unflatten.new_view", icon="VIEW_CAMERA")
+        column = layout.column(align=True)
+        column.operator("unflatten.new_view", icon="VIEW_CAMERA")
+        column.operator("unflatten.native_solve", icon="TRACKER")
+        for subject in composite.subjects_of(clip_of(context)) or [""]:
+            text = f"{subject} over colour" if subject else "Subject over colour"
+            layout.operator("unflatten.composite", text=text, icon="NODE_COMPOSITING").subject = subject
 
 
 CLASSES = (
-    UNFLATTEN_OT_insert, UNFLATTEN_OT_dolly_zoom, UNFLATTEN_OT_focus, UNFLATTEN_OT_blur_plate, UNFLATTEN_OT_new_view, UNFLATTEN_PT_rigs,
+    UNFLATTEN_OT_insert, UNFLATTEN_OT_dolly_zoom, UNFLATTEN_OT_focus, UNFLATTEN_OT_blur_plate, UNFLATTEN_OT_new_view, UNFLATTEN_OT_composite,
+    UNFLATTEN_OT_native_solve, UNFLATTEN_PT_rigs,
 )
 
 

@@ -85,3 +85,30 @@ def pixels(path):
     values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
     image.pixels.foreach_get(values)
     return values.reshape(image.size[1], image.size[0], 4)[..., 0]
+
+
+def test_a_subject_over_a_colour(unflatten, scene, tmp_path):
+    from unflatten.addon import versions
+    from unflatten.addon.importers import mattes
+
+    shot = make_shot(tmp_path)
+    clip, mask = imported(scene, shot)
+    assert not bpy.ops.unflatten.composite.poll()
+    mattes.import_alpha(clip, shot.folder / "mattes", "person")
+    assert bpy.ops.unflatten.composite(colour=(0, 0, 1)) == {"FINISHED"}
+    scene.render.resolution_x, scene.render.resolution_y = shot.size
+    scene.render.engine, scene.view_settings.view_transform = "CYCLES", "Standard"
+    scene.cycles.samples = 1
+    camera = bpy.data.objects.new("c", bpy.data.cameras.new("c"))
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    versions.write_images(scene)
+    scene.render.filepath = str(tmp_path / "over.png")
+    scene.frame_set(4)
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(scene.render.filepath)
+    seen = np.array(image.pixels[:], np.float32).reshape(*shot.size[::-1], 4)
+    matte = pixels(tmp_path / "mattes/person/alpha/000004.png") > 0.5
+    assert (seen[~matte][:, 2] > 0.95).mean() > 0.99 and (seen[~matte][:, 0] < 0.05).mean() > 0.99
+    plate = pixels(tmp_path / "frames/000004.png")
+    assert np.abs(seen[..., 0] - plate)[matte].mean() < 0.02
