@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .motion import Flow, Motion, Picture
+from .look import Flow, Map, inverse, length, look
+from .motion import Course, Picture
 
-Map = NDArray[np.float32]  # [H, W]
-ROUNDS = 3  # of the fixed point that turns a flow from a frame into the flow at the time between
+WINDOW = 9  # px over which two pictures are compared
+DOUBT = 6.0  # grey levels of disagreement at which a hypothesis loses its weight
+LANDING = 3.0  # px by which a hypothesis may miss the pixel it claims to reach
+REGION = 31  # px over which motion must explain more than blending does
+LIMITS = (0.7, 1.1)  # of that comparison, where blending begins and where it is all
 
 
 @dataclass(frozen=True)
@@ -23,65 +26,66 @@ class Hypothesis:
     to_second: Flow
     share: Map  # of the first picture, 0..1; the second has the rest
     weight: Map
+    sharp: Map  # 0..1: how exactly both pictures agree, and so how sharply they may be sampled
 
 
-def plan(first: Picture, second: Picture, motion: Motion, t: float) -> list[Hypothesis]:
-    """Two motion hypotheses at the time t in (0, 1), each frame weighted by whether it sees the point."""
-    out = []
-    for m in (at_time(motion.forward, t), -at_time(motion.backward, 1 - t)):
-        a, b = look(first, -t * m), look(second, (1 - t) * m)
-        disagreement = cv2.boxFilter(np.abs(a - b).mean(-1), -1, (5, 5))
-        sees_a = _agree(look(motion.forward, -t * m), m) * (1 - t)
-        sees_b = _agree(-look(motion.backward, (1 - t) * m), m) * t
-        out.append(Hypothesis(-t * m, (1 - t) * m, sees_a / (sees_a + sees_b), np.exp(-disagreement / 6) + 1e-3))
-    return out
+@dataclass(frozen=True)
+class Plan:
+    """How a picture in between is put together. `plain` is the share of blending in place, where motion explains nothing."""
+
+    t: float
+    hypotheses: tuple[Hypothesis, Hypothesis]
+    plain: Map
 
 
-def render(hypotheses: list[Hypothesis], first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+def plan(first: Picture, second: Picture, course: Course, t: float) -> Plan:
+    """Two hypotheses at the time t in (0, 1): the motion seen from the first picture, and from the second.
+
+    Each pixel is taken from the picture that sees it: where the flow of the other one disagrees there, it is hidden. A hypothesis
+    counts where its pixel really lands here and both pictures agree.
+    """
+    forward, backward = course.motion.forward, course.motion.backward
+    moved_a, moved_b = course.from_first(t), course.from_second(t)
+    from_a, from_b = inverse(moved_a), inverse(moved_b)
+    onward, back = look(forward, from_a), look(backward, from_b)
+    ideas = (
+        (from_a, from_a + onward, onward, length(from_a + look(moved_a, from_a))),
+        (from_b + back, from_b, -back, length(from_b + look(moved_b, from_b))),
+    )
+    hypotheses, left, weights = [], 0.0, 0.0
+    for to_a, to_b, motion, miss in ideas:
+        apart = cv2.boxFilter(_difference(look(first, to_a), look(second, to_b)), -1, (WINDOW, WINDOW))
+        sees_a = (1 - t) * (np.exp(-0.5 * length(look(forward, to_a) - motion)) + 1e-3)
+        sees_b = t * (np.exp(-0.5 * length(look(backward, to_b) + motion)) + 1e-3)
+        weight = np.exp(-apart / DOUBT - (miss / LANDING) ** 2) + 1e-3
+        hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / DOUBT) ** 2))))
+        left, weights = left + weight * apart, weights + weight
+    explained = cv2.blur(left / weights, (REGION, REGION)) / (cv2.blur(_difference(first, second), (REGION, REGION)) + 0.5)
+    return Plan(t, (hypotheses[0], hypotheses[1]), np.clip((explained - LIMITS[0]) / (LIMITS[1] - LIMITS[0]), 0, 1))
+
+
+def render(plan: Plan, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the plan makes of two pictures [H, W] or [H, W, C]: frames, mattes, anything that moves with them."""
     total, weight = np.zeros_like(first), np.zeros(first.shape[:2], np.float32)
-    for one in hypotheses:
-        a, b = look(first, one.to_first), look(second, one.to_second)
+    for one in plan.hypotheses:
+        a = _sharply(first, one.to_first, one.sharp)
+        b = _sharply(second, one.to_second, one.sharp)
         total += (b + (a - b) * _like(one.share, a)) * _like(one.weight, a)
         weight += one.weight
-    return total / _like(weight, total)
+    total /= _like(weight, total)
+    plain = np.float32(1 - plan.t) * first + np.float32(plan.t) * second
+    return total + (plain - total) * _like(plan.plain, total)
 
 
-def make(first: Picture, second: Picture, motion: Motion, t: float) -> Picture:
-    """The picture [H, W, 3] at the time t in (0, 1)."""
-    return render(plan(first, second, motion, t), first, second)
+def _sharply(picture: NDArray[np.float32], offset: Flow, sharp: Map) -> NDArray[np.float32]:
+    """Cubic where the motion is exact, since bilinear sampling blurs; bilinear where it is not."""
+    smooth = look(picture, offset)
+    return smooth + (look(picture, offset, cv2.INTER_CUBIC) - smooth) * _like(sharp, smooth)
 
 
-def at_time(flow: Flow, t: float) -> Flow:
-    """The motion over the whole interval [H, W, 2] of what is at each pixel at time t, by the fixed point m(x) = flow(x - t m(x))."""
-    motion = flow
-    for _ in range(ROUNDS):
-        motion = look(flow, -t * motion)
-    return motion
-
-
-def look(picture: NDArray[np.float32], offset: Flow) -> NDArray[np.float32]:
-    """The picture (or flow) seen at each pixel plus the offset; the border goes on outside."""
-    x, y = _grid(*picture.shape[:2])
-    return cv2.remap(picture, x + offset[..., 0], y + offset[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def nearest(plane: Map, offset: Flow) -> Map:
-    """As `look`, without mixing neighbours."""
-    x, y = _grid(*plane.shape[:2])
-    return cv2.remap(plane, x + offset[..., 0], y + offset[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _agree(seen: Flow, hypothesis: Flow) -> Map:
-    apart = seen - hypothesis
-    return np.exp(-0.5 * cv2.magnitude(apart[..., 0], apart[..., 1])) + 1e-3
+def _difference(a: Picture, b: Picture) -> Map:
+    return cv2.transform(cv2.absdiff(a, b), np.full((1, a.shape[2]), 1 / a.shape[2], np.float32))
 
 
 def _like(plane: Map, picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return plane if picture.ndim == 2 else plane[..., None]
-
-
-@lru_cache(4)
-def _grid(high: int, wide: int) -> tuple[Map, Map]:
-    x, y = np.meshgrid(np.arange(wide, dtype=np.float32), np.arange(high, dtype=np.float32))
-    return x, y

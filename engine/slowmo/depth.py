@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
-from .between import Hypothesis, look, nearest
+from .between import Plan
+from .look import look
 
 Map = NDArray[np.float32]  # [H, W]
 SAME = 0.08  # depths nearer than this (relative) are one surface, seen twice
@@ -32,8 +33,8 @@ def view(camera: Camera, row: int, depth: Map, confidence: Map) -> View:
     return View(depth, confidence, rays, camera.world_from_camera[row])
 
 
-def between(hypotheses: list[Hypothesis], first: View, second: View, world_from_camera: NDArray[np.float64], t: float) -> tuple[Map, Map]:
-    """Depth and confidence [H, W] for the camera at time t.
+def between(plan: Plan, first: View, second: View, world_from_camera: NDArray[np.float64]) -> tuple[Map, Map]:
+    """Depth and confidence [H, W] for the camera at the plan's time.
 
     A point found in both frames moves on a straight line in space between them (still points stay where they are); where the two
     disagree they are two surfaces, and the frame that sees the pixel decides. Likewise between the motion hypotheses.
@@ -41,13 +42,13 @@ def between(hypotheses: list[Hypothesis], first: View, second: View, world_from_
     best = np.full(first.depth.shape, -1, np.float32)
     depth, confidence = np.zeros_like(first.depth), np.zeros_like(first.depth)
     camera_from_world = np.linalg.inv(world_from_camera)
-    for one in hypotheses:
+    for one in plan.hypotheses:
         za, ca = _carried(first, one.to_first, camera_from_world)
         zb, cb = _carried(second, one.to_second, camera_from_world)
         only_a, only_b = (za > 0) & (zb <= 0), (zb > 0) & (za <= 0)
         share = np.where(only_a, 1, np.where(only_b, 0, one.share))
         same = (np.abs(za - zb) < SAME * np.minimum(za, zb)) & ~only_a & ~only_b
-        share = np.where(same, 1 - t, share > 0.5).astype(np.float32)
+        share = np.where(same, 1 - plan.t, share > 0.5).astype(np.float32)
         z, c = za * share + zb * (1 - share), ca * share + cb * (1 - share)
         better = (one.weight * (0.2 + c) * (z > 0)) > best
         best = np.where(better, one.weight * (0.2 + c), best)
@@ -67,7 +68,7 @@ def _carried(view: View, offset: NDArray[np.float32], camera_from_world: NDArray
 
 def sharp(depth: Map, offset: NDArray[np.float32]) -> Map:
     """Depth at each pixel plus the offset: bilinear inside surfaces, the nearest pixel at their edges, 0 outside the picture."""
-    near, smooth = nearest(depth, offset), look(depth, offset)
+    near, smooth = look(depth, offset, cv2.INTER_NEAREST), look(depth, offset)
     z = np.where(np.abs(smooth - near) < EDGE * near, smooth, near)
     high, wide = depth.shape
     x = np.arange(wide, dtype=np.float32)[None] + offset[..., 0]

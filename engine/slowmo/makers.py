@@ -11,12 +11,12 @@ from typing import Any
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
-from . import between, motion, pictures
+from . import between, pictures
 from .ahead import ahead, count, one_thread_each
-from .motion import Motion
+from .courses import Courses
+from .motion import Course
 from .timeline import Moment, Timeline
 
-Pair = tuple[int, int]
 BYTES = 220  # of working memory for each pixel of a pair in flight, measured
 
 
@@ -26,7 +26,6 @@ class Maker:
     def __init__(self, frames: Frames, threads: int) -> None:
         self.frames, self.threads = frames, threads
         self.picture = lru_cache(threads + 6)(partial(pictures.read, frames))
-        self._counts: dict[str, int] = {}
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
         """Each moment's PNG; work runs ahead on threads, by a bounded distance."""
@@ -42,7 +41,7 @@ class Maker:
 
     def figures(self) -> dict[str, Any]:
         """Facts worth keeping with the result."""
-        return dict(self._counts)
+        return {}
 
 
 class Nearest(Maker):
@@ -61,28 +60,25 @@ class Blend(Maker):
 
 
 class Flowing(Maker):
-    """Optical flow. The motion of each pair is found once; whoever needs it first starts it."""
+    """Optical flow. The motion of each pair is found once; its neighbours tell how it speeds up."""
 
     def __init__(self, frames: Frames, threads: int, track: Timeline, size: int) -> None:
         super().__init__(frames, threads)
-        self.track, self.size = track, size
-        self._motions: dict[Pair, Future[Motion]] = {}
+        self.courses = Courses(self.picture, track, size)
+        self._plain: list[float] = []
 
     def submit(self, pool: ThreadPoolExecutor, moment: Moment) -> Future[bytes]:
-        pair = (moment.before, moment.after)
-        if pair not in self._motions:
-            self._motions[pair] = pool.submit(self._find, *pair)
-        for old in [key for key in self._motions if key[1] < moment.before and self._motions[key].done()][:-2 * self.threads - 2]:
-            del self._motions[old]
-        found = self._motions[pair]
-        return pool.submit(self._synthesise, moment, found)
+        return pool.submit(self._synthesise, moment, self.courses.start(pool, moment))
 
-    def _find(self, before: int, after: int) -> Motion:
-        return motion.find(self.picture(before), self.picture(after), self.size)
-
-    def _synthesise(self, moment: Moment, found: Future[Motion]) -> bytes:
+    def _synthesise(self, moment: Moment, course: Future[Course]) -> bytes:
         a, b = self.picture(moment.before), self.picture(moment.after)
-        return pictures.encode(between.make(a, b, found.result(), moment.fraction), self.frames.bits)
+        plan = between.plan(a, b, course.result(), moment.fraction)
+        self._plain.append(float(plan.plain.mean()))
+        return pictures.encode(between.render(plan, a, b), self.frames.bits)
+
+    def figures(self) -> dict[str, Any]:
+        """How much of the new pictures is plain blending, because no motion explained them."""
+        return {"blended_percent": round(100 * sum(self._plain) / len(self._plain), 2)} if self._plain else {}
 
 
 @contextmanager

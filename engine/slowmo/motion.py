@@ -1,4 +1,4 @@
-"""The slow-motion room, motion: dense flow both ways between two pictures; OpenCV and numpy only."""
+"""The slow-motion room, motion: dense flow both ways between two pictures, and how it speeds up or slows; OpenCV and numpy only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Flow = NDArray[np.float32]  # [H, W, 2] px, x right, y down
-Picture = NDArray[np.float32]  # [H, W, 3], 0..255 whatever the depth of its file
-SMALLEST = 48  # DIS needs this many pixels on the short side
+from .look import Flow, look
+
+Picture = NDArray[np.float32]  # [H, W, 3] RGB, 0..255 whatever the depth of its file
+SMALLEST = 48  # px that DIS needs on the short side
+UNEVEN = 3.0  # neighbours further off in time than this, in intervals, say nothing about acceleration
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,65 @@ class Motion:
 
     forward: Flow
     backward: Flow
+
+
+@dataclass(frozen=True)
+class Bend:
+    """Second differences of the path of each pixel [H, W, 2], px per interval squared, at its own end and at the other."""
+
+    own: Flow
+    other: Flow
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that is known of how things move between two pictures; without neighbours the paths are straight."""
+
+    motion: Motion
+    first: Bend | None = None  # on the first picture's grid, along the motion
+    second: Bend | None = None  # on the second picture's grid, against it
+
+    def from_first(self, t: float) -> Flow:
+        """How far each pixel of the first picture has come at time t."""
+        return _along(self.motion.forward, self.first, t)
+
+    def from_second(self, t: float) -> Flow:
+        """How far each pixel of the second picture is from its place at time t."""
+        return _along(self.motion.backward, self.second, 1 - t)
+
+
+def _along(flow: Flow, bend: Bend | None, t: float) -> Flow:
+    """The cubic through four equidistant places (Lagrange): straight part minus t (1-t) / 6 ((2-t) own + (1+t) other)."""
+    if bend is None:
+        return np.float32(t) * flow
+    half = np.float32(t * (1 - t) / 6)
+    return np.float32(t) * flow - half * (np.float32(2 - t) * bend.own + np.float32(1 + t) * bend.other)
+
+
+def course(motion: Motion, before: Flow | None = None, after: Flow | None = None, gaps: tuple[float, float] = (1.0, 1.0)) -> Course:
+    """The course between two pictures from their motion and the flows to the pictures around them.
+
+    `before`: from the first to the one before it; `after`: from the second to the one after it; `gaps`: how long those intervals
+    are, in intervals of the pair. Handheld cameras and limbs speed up and slow down from frame to frame: on real clips the
+    acceleration is worth more than any finer flow.
+    """
+    a = _bend(motion.forward, before, gaps[0])
+    b = _bend(motion.backward, after, gaps[1])
+    if a is None and b is None:
+        return Course(motion)
+    a_there = None if a is None else look(a, motion.backward)
+    b_there = None if b is None else look(b, motion.forward)
+    return Course(
+        motion,
+        Bend(a if a is not None else b_there, b_there if b_there is not None else a),
+        Bend(b if b is not None else a_there, a_there if a_there is not None else b),
+    )
+
+
+def _bend(onward: Flow, back: Flow | None, gap: float) -> Flow | None:
+    if back is None or not 1 / UNEVEN <= gap <= UNEVEN:
+        return None
+    return (back + np.float32(gap) * onward) * np.float32(2 / (gap * (1 + gap)))
 
 
 def find(first: Picture, second: Picture, size: int = 0) -> Motion:

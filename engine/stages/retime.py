@@ -17,13 +17,14 @@ from ..contract.options.retime import Retime
 from ..geometry import camera as cameras
 from ..geometry.camera import Camera
 from ..media.frames import Frames, read_depth, read_png, write_depth
-from ..slowmo import between, depth, motion, path, pictures, timeline
+from ..slowmo import between, depth, path, pictures, timeline
 from ..slowmo.ahead import ahead, count, one_thread_each
-from ..slowmo.between import Hypothesis
+from ..slowmo.between import Plan
+from ..slowmo.courses import Courses
+from ..slowmo.motion import Course
 from ..slowmo.timeline import Moment, Timeline
 from ..stage import Inputs, Report
 
-Job = tuple[tuple[int, int], list[tuple[int, Moment]]]  # a pair of frames, and the outputs between them
 BYTES = 260  # of memory for each pixel in flight, measured
 
 
@@ -40,7 +41,7 @@ def run(inputs: Inputs, options: Retime, report: Report, room: Path) -> None:
         layers += [_Alpha(folder, room / "alpha" / folder.parent.name) for folder in sorted(inputs["mattes"].glob("*/alpha"))]
     total, done = len(moments) * max(1, len(layers)), 0
     for layer in layers:
-        for made in _retimed(layer, frames, moments):
+        for made in _retimed(layer, frames, track, moments):
             done += made
             report.progress(done, total)
     for layer in layers:
@@ -67,33 +68,36 @@ def _camera(folder: Path | None, track: Timeline, moments: list[Moment], room: P
     return solved, retimed
 
 
-def _retimed(layer: Layer, frames: Frames, moments: list[Moment]) -> Iterator[int]:
-    """Make what is missing of a layer, pair by pair on threads; yields how many pictures each step added."""
-    missing = [(number, moment) for number, moment in enumerate(moments, 1) if not layer.target(number).is_file()]
-    yield len(moments) - len(missing)
-    pairs: dict[tuple[int, int], list[tuple[int, Moment]]] = {}
-    for number, moment in missing:
-        pairs.setdefault((moment.before, moment.after), []).append((number, moment))
-    picture = lru_cache(8)(lambda number: pictures.read(frames, number, layer.size))
+def _retimed(layer: Layer, frames: Frames, track: Timeline, moments: list[Moment]) -> Iterator[int]:
+    """Make what is missing of a layer on threads; yields how many pictures each step added."""
+    missing: dict[Moment, list[int]] = {}
+    for number, moment in enumerate(moments, 1):
+        if not layer.target(number).is_file():
+            missing.setdefault(moment, []).append(number)
+    todo = sorted(missing.items(), key=lambda job: (job[0].before, job[0].after, job[0].fraction))
+    yield len(moments) - sum(len(numbers) for _, numbers in todo)
+    threads = count(layer.size, BYTES)
+    picture = lru_cache(threads + 6)(lambda number: pictures.read(frames, number, layer.size))
+    courses = Courses(picture, track)
 
-    def work(job: Job) -> int:
-        (before, after), outputs = job
-        still = [number for number, moment in outputs if moment.fraction == 0.0]
-        for number in still:
-            layer.copy(before, number)
-        if len(still) < len(outputs) and layer.has(before) | layer.has(after):
-            a, b = picture(before), picture(after)
-            found = motion.find(a, b)
-            for number, moment in outputs:
-                if moment.fraction > 0.0:
-                    layer.make(between.plan(a, b, found, moment.fraction), number, moment)
-        return len(outputs)
+    def work(moment: Moment, numbers: list[int], course: Future[Course] | None) -> int:
+        first, *others = numbers
+        if course is None:
+            layer.copy(moment.before, first)
+        else:
+            a, b = picture(moment.before), picture(moment.after)
+            layer.make(between.plan(a, b, course.result(), moment.fraction), first, moment)
+        for other in others if layer.target(first).is_file() else ():
+            _copy(layer.target(first), layer.target(other))
+        return len(numbers)
 
-    def submit(pool: ThreadPoolExecutor, job: Job) -> Future[int]:
-        return pool.submit(work, job)
+    def submit(pool: ThreadPoolExecutor, job: tuple[Moment, list[int]]) -> Future[int]:
+        moment, numbers = job
+        moving = moment.fraction > 0.0 and (layer.has(moment.before) or layer.has(moment.after))
+        return pool.submit(work, moment, numbers, courses.start(pool, moment) if moving else None)
 
     with one_thread_each():
-        yield from (made for _, made in ahead(submit, sorted(pairs.items()), count(layer.size, BYTES)))
+        yield from (made for _, made in ahead(submit, todo, threads))
 
 
 class Layer(Protocol):
@@ -104,7 +108,7 @@ class Layer(Protocol):
     def target(self, number: int) -> Path: ...
     def has(self, frame: int) -> bool: ...
     def copy(self, frame: int, number: int) -> None: ...
-    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None: ...
+    def make(self, plan: Plan, number: int, moment: Moment) -> None: ...
     def finish(self) -> None: ...
 
 
@@ -129,11 +133,11 @@ class _Depth:
         if self.has(frame):
             _copy(self.source(frame), self.target(number))
 
-    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None:
+    def make(self, plan: Plan, number: int, moment: Moment) -> None:
         if not (self.has(moment.before) and self.has(moment.after)):
             return
         matrix = self.retimed.world_from_camera[number - 1]
-        made = depth.between(hypotheses, self.view(moment.before), self.view(moment.after), matrix, moment.fraction)
+        made = depth.between(plan, self.view(moment.before), self.view(moment.after), matrix)
         self.target(number).parent.mkdir(parents=True, exist_ok=True)
         write_depth(self.target(number), *made)
 
@@ -161,8 +165,8 @@ class _Alpha:
         if self.has(frame):
             _copy(self.folder / (pictures.NAME % frame), self.target(number))
 
-    def make(self, hypotheses: list[Hypothesis], number: int, moment: Moment) -> None:
-        made = between.render(hypotheses, self.alpha(moment.before), self.alpha(moment.after))
+    def make(self, plan: Plan, number: int, moment: Moment) -> None:
+        made = between.render(plan, self.alpha(moment.before), self.alpha(moment.after))
         pictures.write(self.target(number), pictures.encode(made, 16))
 
     def finish(self) -> None:
