@@ -32,7 +32,7 @@ STAGES = (
     Stage("orient", "Upright and to scale", o.Orient, ("solve",), (), ("camera", "points"), 0.2, 1),
     Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "movers"), (), ("depth",), 5, 1),
     Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 1),
-    Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "movers"), (), ("cloud",), 1, 1),
+    Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "movers"), (), ("cloud",), 1, 1),
     Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), (), ("mattes",), 3, 1),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 1),
     Stage(

@@ -54,10 +54,10 @@ def engine(tmp_path) -> Engine:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """A hand-held synthetic shot with a moving figure, 160x90, 14 frames, as a video file."""
+    """A synthetic orbit with a moving figure, 320x180, 16 frames, as a video file."""
     from engine.synth.files import write_clip
     from engine.synth.shots import render
 
     path = tmp_path_factory.mktemp("tiny") / "clip.mp4"
-    write_clip(render("handheld", 14, (192, 108)), path)
+    write_clip(render("orbit", 16, (320, 180)), path)
     return path
