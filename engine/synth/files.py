@@ -1,4 +1,4 @@
-"""Synth room: a made shot on disk — the clip as a video, the truth in the contract's formats; imports av, cv2, OpenEXR.
+"""Synth room: a made shot on disk — the clip as a video, the truth in the contract's formats; imports av, cv2 and the media room.
 
     FOLDER/clip.mp4              what an artist would have
     FOLDER/camera.npz            as the contract's camera
@@ -16,9 +16,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import OpenEXR
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..media.frames import write_depth
 from ..store import beside
 from .shots import FPS, Shot
 
@@ -56,14 +56,6 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
         fresh.write_bytes(coded.tobytes())
 
 
-def write_depth(path: Path, depth: np.ndarray) -> None:
-    """Depth [H, W] float32 as the contract's EXR, confidence 1 where it is known."""
-    channels = {"Z": depth.astype(np.float32), "confidence": (depth > 0).astype(np.float32)}
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with beside(path) as fresh:
-        OpenEXR.File(header, channels).write(str(fresh))
-
-
 def write_camera(path: Path, shot: Shot) -> None:
     """The contract's camera.npz."""
     with beside(path) as fresh, open(fresh, "wb") as file:
@@ -75,7 +67,7 @@ def write_truth(shot: Shot, folder: Path, between: bool = True) -> None:
     """Everything that is known of the shot, in the layout told at the top of this file."""
     write_camera(folder / "camera.npz", shot)
     for row, frame in enumerate(shot.frame):
-        write_depth(folder / "depth" / f"{frame:06d}.exr", shot.depth[row])
+        write_depth(folder / "depth" / f"{frame:06d}.exr", shot.depth[row], (shot.depth[row] > 0).astype(np.float32))
         write_picture(folder / "alpha" / f"{frame:06d}.png", np.rint(shot.alpha[row] * 65535).astype(np.uint16))
         if row + 1 < len(shot.frame):
             with beside(folder / "flow" / f"{frame:06d}.npz") as fresh, open(fresh, "wb") as file:

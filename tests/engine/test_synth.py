@@ -5,9 +5,9 @@ from __future__ import annotations
 import av
 import cv2
 import numpy as np
-import OpenEXR
 import pytest
 
+from engine.media.frames import read_depth
 from engine.synth import __main__ as command
 from engine.synth.caster import distort, undistort
 from engine.synth.shots import SHOTS, render
@@ -91,7 +91,7 @@ def test_command_writes_the_contract(tmp_path) -> None:
     shot = render("handheld", 3, (96, 54))
     assert len(decoded) == 3
     assert np.abs(decoded[1].astype(float) - shot.pictures[1]).mean() < 4
-    depth = OpenEXR.File(str(tmp_path / "depth" / "000002.exr")).channels()["Z"].pixels
+    depth = read_depth(tmp_path / "depth" / "000002.exr")[0]
     assert (depth == shot.depth[1]).all()
     alpha = cv2.imread(str(tmp_path / "alpha" / "000002.png"), cv2.IMREAD_UNCHANGED)
     assert alpha.dtype == np.uint16 and np.abs(alpha / 65535 - shot.alpha[1]).max() < 1e-4
