@@ -74,6 +74,25 @@ def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2
     return replace(state, points=np.where(keep[:, None], points, np.nan))
 
 
+def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int) -> NDArray[np.bool_]:
+    """Observations [N] of as few tracks in `use` as give each view `per_view` of them, the longest first.
+
+    More tracks cost time and hardly sharpen the camera; long ones hold it together.
+    """
+    rows = np.flatnonzero(use)
+    count = np.bincount(tracks.track[rows], minlength=int(tracks.track.max(initial=-1)) + 1)
+    order = np.lexsort((tracks.track[rows], -count[tracks.track[rows]]))
+    track, view = tracks.track[rows][order], tracks.view[rows][order]
+    edges = np.flatnonzero(np.diff(track, prepend=-1, append=-2))
+    filled, taken = np.zeros(int(tracks.view.max(initial=0)) + 1, np.int64), np.zeros(len(count), bool)
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist()):
+        views = view[start:stop]
+        if filled[views].min() < per_view:
+            filled[views] += 1
+            taken[track[start]] = True
+    return use & taken[tracks.track]
+
+
 def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12) -> State:
     """The state with a pose for every view that sees enough known points (absolute pose by RANSAC, then refined)."""
     camera = _camera(pycolmap, state, "SIMPLE_RADIAL")
@@ -111,7 +130,7 @@ def adjusted(
     for view in np.flatnonzero(state.posed):
         pose[view, :3] = scene.images[int(view) + 1].cam_from_world().matrix()
     for track, name in of_track.items():
-        points[track] = scene.points3D[name].xyz
+        points[track] = scene.points3D[name].xyz  # those that were not adjusted are triangulated afresh by the caller
     parameters = scene.cameras[1].params
     first = 4 if model == "OPENCV" else 3
     distortion = np.zeros(4)
@@ -131,6 +150,7 @@ def _scene(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], 
     scene = pycolmap.Reconstruction()
     scene.add_camera_with_trivial_rig(_camera(pycolmap, state, model))
     use = use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0])
+    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
     chosen = tracks.where(use)
     for view, rows in enumerate(chosen.views(len(state.posed))):
         if state.posed[view]:

@@ -12,7 +12,8 @@ from .epipolar import find_homography
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
-FOCALS = np.geomspace(0.4, 4.0, 24)  # of the width
+FOCALS = np.geomspace(0.4, 4.0, 14)  # of the width
+SAMPLES = 160  # points of a pair
 NO_TRACKS, NO_MOTION = 30, 0.004  # tracks; part of the width
 KINDS = ("tracks", "motion", "tripod", "tripod zoom", "free")
 
@@ -79,7 +80,8 @@ def _apart(tracks: Tracks, rows: list[slice], gap: int) -> list[tuple[Array, Arr
     for view in range(0, len(rows) - gap, max(1, (len(rows) - gap) // 10)):
         first, second = tracks.pair(rows[view], rows[view + gap])
         if len(first) >= 40:
-            found.append((tracks.xy[first], tracks.xy[second]))
+            every = slice(None, None, 1 + len(first) // SAMPLES)
+            found.append((tracks.xy[first[every]], tracks.xy[second[every]]))
     return found
 
 
@@ -106,7 +108,7 @@ def _pair_residual(a: Array, b: Array, zoom: bool) -> float:
         return float(np.quantile(_turn_residual(a, b), 0.8))
     spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (a, b)]
     ratio = spread[1] / max(spread[0], 1e-9)
-    return min(float(np.quantile(_turn_residual(a, b / (ratio * k)), 0.8)) * ratio * k for k in (0.97, 0.985, 1.0, 1.015, 1.03))
+    return min(float(np.quantile(_turn_residual(a, b / (ratio * k)), 0.8)) * ratio * k for k in (0.98, 1.0, 1.02))
 
 
 def _turn_residual(a: Array, b: Array) -> Array:

@@ -1,24 +1,30 @@
 """Camera room: structure from motion by pycolmap, in a child process because it can abort; no torch.
 
 The folder holds job.json and tracks.npz (see Job), and receives solution.npz (see read_answer).
-Keyframes are mapped, every other view gets its pose from their points, then all is adjusted together.
+Keyframes are mapped from the tracks that seem still, every other view gets its pose from their points, all is adjusted
+together; then the tracks that fit are the still ones, and where that changes much, all begins anew.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .bundle import State, adjusted, posed_by_points, triangulated
+from . import keyframes
+from .bundle import State, adjusted, carrying, posed_by_points, triangulated
 from .tracks import Tracks
 
 SHARED = 30  # tracks that a pair of keyframes must share
 SEED = 7
+COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
+CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
+PER_VIEW = 400  # observations of a view that steer it
 
 
 @dataclass(frozen=True)
@@ -27,42 +33,63 @@ class Job:
 
     size: tuple[int, int]
     views: int
-    keys: list[int]
     focal: float  # guess, or the truth where `known`
     known: bool
-    mapper: str = "global"  # or incremental
+    passes: int = 2
     loss: float = 0.3  # px, scale of the Cauchy loss
     model: str = "SIMPLE_RADIAL"
+    mapper: str = "global"  # or incremental
 
 
 def write_job(folder: Path, job: Job, tracks: Tracks) -> None:
     """Lay the job down for `main`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
-    np.savez(folder / "tracks.npz", track=tracks.track, view=tracks.view, xy=tracks.xy)
+    np.savez(folder / "tracks.npz", track=tracks.track, view=tracks.view, xy=tracks.xy, moving=tracks.moving)
 
 
 def main(folder: Path) -> None:
-    """The child: map the keyframes of the job that lies in `folder`."""
+    """The child: answer the job that lies in `folder`."""
     import pycolmap
 
     pycolmap.logging.minloglevel = 3
     pycolmap.set_random_seed(SEED)
     job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+    job = replace(job, size=tuple(job.size))
     with np.load(folder / "tracks.npz", allow_pickle=False) as file:
-        track, view, xy = file["track"], file["view"], file["xy"]
-    tracks = Tracks(track, view, xy, np.zeros(len(track), bool))
+        tracks = Tracks(file["track"], file["view"], file["xy"], file["moving"])
+    use, number = ~tracks.moving, 0
+    while True:
+        number += 1
+        keys = keyframes.choose(tracks.where(use), job.views, job.size[0])
+        state = _mapped(pycolmap, job, tracks.where(use), keys, folder)
+        if state.posed.sum() < 3:
+            break
+        print("adjust", flush=True)
+        state, fits = _completed(pycolmap, job, state, tracks, use)
+        lost = float((use & ~fits).sum() / use.sum())
+        use = fits
+        if number >= job.passes or lost < CHANGED:
+            state, use = _finished(pycolmap, job, state, tracks, use)
+            break
+    np.savez(
+        folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
+        use=use, keys=np.array(keys), passes=number,
+    )
+
+
+def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> State:
+    """The keyframes and their points."""
     database, out = folder / "tracks.db", folder / "maps"
     database.unlink(missing_ok=True)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    _fill(pycolmap, database, job, tracks)
+    _fill(pycolmap, database, job, keys, tracks)
     print("verify", flush=True)
     verifier = pycolmap.GeometricVerifierOptions()
     verifier.num_threads = 1
     two_view = pycolmap.TwoViewGeometryOptions()
-    two_view.ransac.random_seed = SEED
-    two_view.detect_watermark = False
+    two_view.ransac.random_seed, two_view.detect_watermark = SEED, False
     pycolmap.geometric_verification(database, verifier, two_view_geometry_options=two_view)
     if not job.known:
         calibration = pycolmap.ViewGraphCalibrationOptions()
@@ -70,19 +97,10 @@ def main(folder: Path) -> None:
         pycolmap.calibrate_view_graph(database, calibration)
     print("map", flush=True)
     maps = _map(pycolmap, database, folder, out, job)
-    best = max(maps.values(), key=lambda m: m.num_reg_images(), default=None)
-    state = _state(job, tracks, best)
-    if state.posed.sum() >= 3:
-        print("adjust", flush=True)
-        state = _completed(pycolmap, job, state, tracks)
-    np.savez(
-        folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
-    )
-    database.unlink()
-    shutil.rmtree(out)
+    return _state(job, tracks, max(maps.values(), key=lambda m: m.num_reg_images(), default=None))
 
 
-def _fill(pycolmap: Any, path: Path, job: Job, tracks: Tracks) -> None:
+def _fill(pycolmap: Any, path: Path, job: Job, keys: list[int], tracks: Tracks) -> None:
     """The database: one camera, one image per keyframe, keypoints and matches from the tracks."""
     with pycolmap.Database.open(path) as database:
         width, height = job.size
@@ -95,7 +113,7 @@ def _fill(pycolmap: Any, path: Path, job: Job, tracks: Tracks) -> None:
         rig.add_ref_sensor(camera.sensor_id)
         rig.rig_id = database.write_rig(rig)
         rows = tracks.views(job.views)
-        for number, key in enumerate(job.keys, 1):
+        for number, key in enumerate(keys, 1):
             image = pycolmap.Image(name=f"{key:06d}", camera_id=camera.camera_id, image_id=number)
             database.write_image(image, use_image_id=True)
             frame = pycolmap.Frame()
@@ -103,12 +121,12 @@ def _fill(pycolmap: Any, path: Path, job: Job, tracks: Tracks) -> None:
             frame.add_data_id(image.data_id)
             database.write_frame(frame)
             database.write_keypoints(number, tracks.xy[rows[key]].astype(np.float32))
-        for i, a in enumerate(job.keys):
-            for j in range(i + 1, len(job.keys)):
-                first, second = tracks.pair(rows[a], rows[job.keys[j]])
+        for i, a in enumerate(keys):
+            for j in range(i + 1, len(keys)):
+                first, second = tracks.pair(rows[a], rows[keys[j]])
                 if len(first) < SHARED:
                     break  # tracks only die: later keyframes share no more
-                matches = np.stack([first - rows[a].start, second - rows[job.keys[j]].start], 1)
+                matches = np.stack([first - rows[a].start, second - rows[keys[j]].start], 1)
                 database.write_matches(i + 1, j + 1, matches.astype(np.uint32))
 
 
@@ -143,19 +161,28 @@ def _state(job: Job, tracks: Tracks, best: Any) -> State:
     return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
 
 
-def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks) -> State:
-    """Every view posed that can be, all adjusted twice: the second time without what did not fit the first."""
-    coarse, fine = 4.0, 2.0
-    state = triangulated(state, tracks, coarse)
-    state = posed_by_points(pycolmap, state, tracks)
-    for limit in (coarse, fine):
-        state = triangulated(state, tracks, limit)
-        state = adjusted(pycolmap, state, tracks, state.errors(tracks) < limit, job.loss, job.model, job.known)
-        state = posed_by_points(pycolmap, state, tracks)
-    return state
+def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_]) -> tuple[State, NDArray[np.bool_]]:
+    """Every view posed that can be, roughly adjusted; and the observations [N] of all tracks that fit, moving or not."""
+    still = tracks.where(use)
+    state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
+    state = triangulated(state, still, COARSE)
+    state = adjusted(pycolmap, state, still, carrying(still, state.errors(still) < COARSE, PER_VIEW // 2), job.loss, job.model, job.known, 12)
+    state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
+    state = triangulated(state, tracks, COARSE)
+    return state, np.isfinite(state.points[tracks.track, 0])
 
 
-def read_answer(folder: Path, job: Job) -> State:
-    """What the child found; nothing is posed where it found nothing."""
+def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_]) -> tuple[State, NDArray[np.bool_]]:
+    """All adjusted by what fits; every point of a still track, and the observations [N] that the solve rests on."""
+    print("finish", flush=True)
+    chosen = carrying(tracks, use & (state.errors(tracks) < FINE), PER_VIEW)
+    state = adjusted(pycolmap, state, tracks, chosen, job.loss, job.model, job.known)
+    state = triangulated(state, tracks, FINE)
+    return state, state.errors(tracks) < FINE
+
+
+def read_answer(folder: Path, job: Job) -> tuple[State, NDArray[np.bool_], list[int], int]:
+    """What the child found: the state, the observations [N] it rests on, keyframes, passes; nothing is posed where it found nothing."""
     with np.load(folder / "solution.npz", allow_pickle=False) as file:
-        return State(job.size, float(file["focal"]), file["distortion"], file["pose"], file["posed"], file["points"])
+        state = State(job.size, float(file["focal"]), file["distortion"], file["pose"], file["posed"], file["points"])
+        return state, file["use"], file["keys"].tolist(), int(file["passes"])

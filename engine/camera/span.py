@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from .. import child
 from ..contract.options import Solve
 from ..failures import Failure, ShotFailure
-from . import bundle, diagnosis, keyframes, mapping
+from . import diagnosis, mapping
 from .bundle import State
 from .tracks import Tracks
 
-FITS = 2.0  # px by which an observation may miss its point and still count
-CHANGED = 0.03  # part of the tracks that must change sides to make another pass worth while
-ENOUGH = 0.6  # part of the views that must be posed
+ENOUGH = 0.3  # part of the views that must be posed
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,17 @@ def solve(
     if refusal:
         raise refusal
     lasting = tracks.long(3)
-    use = ~_moving_tracks(lasting)
-    passes = 0
-    while passes < options.passes:
-        passes += 1
-        chosen = lasting.where(use)
-        state, keys = _mapped(chosen, views, size, options, focal, folder, step)
-        state = bundle.triangulated(state, lasting, FITS)
-        fits = state.errors(lasting) < FITS
-        belongs = np.isfinite(state.points[lasting.track, 0])
-        changed = float(np.mean(belongs != use))
-        use = belongs
-        if changed < CHANGED:
-            break
+    lasting = replace(lasting, moving=_moving_tracks(lasting))
+    job = mapping.Job(size, views, focal or 1.2 * max(size), options.lens == "known", options.passes, options.loss)
+    shutil.rmtree(folder, ignore_errors=True)
+    mapping.write_job(folder, job, lasting)
+    child.run("engine.camera.mapping", folder, lambda line: step())
+    state, fits, keys, passes = mapping.read_answer(folder, job)
+    shutil.rmtree(folder)
+    if state.posed.sum() < max(3, ENOUGH * views):
+        raise unsolved(int(state.posed.sum()), views)
     method = f"structure from motion on {len(keys)} keyframes, {passes} {'pass' if passes == 1 else 'passes'}, all frames adjusted together"
-    return Solved(state, lasting, fits, found, method, "free", "known" if options.lens == "known" else "fixed", keys, passes)
+    return Solved(state, lasting, fits, found, method, "free", "known" if job.known else "fixed", keys, passes)
 
 
 def _still(tracks: Tracks) -> Tracks:
@@ -79,23 +73,6 @@ def _moving_tracks(tracks: Tracks) -> NDArray[np.bool_]:
     share = np.bincount(tracks.track, tracks.moving, count) / np.maximum(np.bincount(tracks.track, minlength=count), 1)
     moving = (share > 0.3)[tracks.track] if count else np.zeros(0, bool)
     return moving if (~moving).sum() > 0.15 * len(moving) else np.zeros(len(moving), bool)
-
-
-def _mapped(
-    chosen: Tracks, views: int, size: tuple[int, int], options: Solve, focal: float, folder: Path, step: Callable[[], None]
-) -> tuple[State, list[int]]:
-    """One run of the child on the chosen observations; it keeps the tracks' numbers."""
-    keys = keyframes.choose(chosen, views, size[0])
-    known = options.lens == "known"
-    job = mapping.Job(size, views, keys, focal or 1.2 * max(size), known, loss=options.loss)
-    shutil.rmtree(folder, ignore_errors=True)
-    mapping.write_job(folder, job, chosen)
-    child.run("engine.camera.mapping", folder, lambda line: step())
-    state = mapping.read_answer(folder, job)
-    shutil.rmtree(folder)
-    if state.posed.sum() < max(3, ENOUGH * views * 0.5):
-        raise unsolved(int(state.posed.sum()), views)
-    return state, keys
 
 
 def refuse(found: diagnosis.Diagnosis, views: int, size: tuple[int, int]) -> Failure | None:
