@@ -7,21 +7,37 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .shot import Shot
+
 Tensor = torch.Tensor
 SPREAD = 0.03  # relative difference of depth up to which two frames speak of the same surface
 
 
 @dataclass(frozen=True)
 class View:
-    """One frame as its neighbours need it; tensors on the working device."""
+    """A camera as tensors on the working device."""
 
-    depth: Tensor  # [H, W] scene units, 0 = unknown
-    confidence: Tensor  # [H, W]
-    rays: Tensor  # [H, W, 3]
     focal: Tensor  # [2] px
     centre: Tensor  # [2] px
     distortion: Tensor  # [4]
     world_from_camera: Tensor  # [4, 4] float64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame's depth as its neighbours need it."""
+
+    depth: Tensor  # [H, W] scene units, 0 = unknown
+    confidence: Tensor  # [H, W]
+    rays: Tensor  # [H, W, 3]
+    view: View
+
+
+def view(shot: Shot, row: int, device: torch.device) -> View:
+    """The camera of a row."""
+    camera = shot.camera
+    parts = (torch.from_numpy(part[row]).float().to(device) for part in (camera.focal, camera.centre, camera.distortion))
+    return View(*parts, torch.from_numpy(camera.world_from_camera[row]).to(device))
 
 
 def pixels(points: Tensor, view: View) -> Tensor:
@@ -47,11 +63,11 @@ def inside(place: Tensor, shape: torch.Size) -> Tensor:
     return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
 
 
-def carried(here: View, there: View) -> tuple[Tensor, Tensor]:
+def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     """Depth [H, W] in `here` of what `there` has measured of the same still points, and its weight (0 where hidden or outside)."""
-    relative = torch.linalg.solve(there.world_from_camera, here.world_from_camera).float()
+    relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
     points = (here.rays * here.depth[..., None]) @ relative[:3, :3].T + relative[:3, 3]
-    place = pixels(points, there)
+    place = pixels(points, there.view)
     found = sample(torch.cat([there.depth[None], there.confidence[None], there.rays.permute(2, 0, 1)]), place)
     back = torch.linalg.inv(relative)
     depth = (found[0] * (found[2:] * back[2, :3, None, None]).sum(0)) + back[2, 3]

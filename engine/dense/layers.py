@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate, Sightings
+from .edges import Witness, sharpen
 from .shot import Mask, Picture
 
 RIM = 0.008  # of the picture's width: how far a mover's mask may be off
@@ -32,7 +33,9 @@ class Background:
     mover: Mask  # [H, W] what moves, brought to the picture's edges
 
 
-def background(held: Sightings, found: Estimate, mask: Mask, picture: Picture, low: float, strength: float) -> Background:
+def background(
+    held: Sightings, found: Estimate, mask: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
+) -> Background:
     """Fill the still scene behind `mask` and where parallax is blind, then settle the mask's rim by motion and colour."""
     device = found.rho.device
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
@@ -41,15 +44,18 @@ def background(held: Sightings, found: Estimate, mask: Mask, picture: Picture, l
     masked = masked & ~_still_after_all(found, masked, guide, strength)
     mask = masked.cpu().numpy()
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
-    weight = found.information * _trust_off_ramps(found.rho, found.information) * (found.residual < 3 * STILL)
-    weight = torch.where(masked, torch.zeros_like(weight), weight)
+    steady = _trust_off_ramps(found.rho, found.information)
+    weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
     typical = _typical(found.rho, weight)
-    rho = fill(found.rho, weight, guide, strength / (FLATNESS * typical) ** 2).clamp(min=low)
+    reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * typical) ** -2)
+    measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
+    weight = torch.where(masked, torch.zeros_like(weight), weight)
+    rho = fill(measured, weight, guide, strength / (FLATNESS * typical) ** 2).clamp(min=low)
     error = weight.clamp(min=1e-12).rsqrt() / rho
-    confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((found.rho - rho) / (BELIEVED * rho)) ** 2)
+    confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
     mover = _settle(held, rho, mask, guide, rim) if mask.any() else mask
-    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, found.rho))
+    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, measured))
     return Background(*arrays, mover)
 
 

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 
 from ..geometry import triangulation
+from .agreement import view
+from .edges import Witness
 from .shot import Array, Mask, Picture, Shot, grid
 
 WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
 WIDEST = 4  # times the widest gap of the flow stage
+ALIKE = 0.08  # parallax, as a share of the width, up to which two pictures can be compared pixel by pixel
 FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
 
 
@@ -20,14 +23,15 @@ FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
 class Sight:
     """Where one neighbour sees the pixels of a frame."""
 
-    row: int  # of the neighbour's camera
+    number: int  # the neighbour's frame
+    row: int  # of its camera
     flow: Picture  # [H, W, 2] px
     valid: Mask
     parallax: float  # px, median: what the flow holds beyond the camera's turn
 
 
-def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation.Sightings, float] | None:
-    """The equations of all useful neighbours of a frame and the widest median parallax in px; None without a neighbour."""
+def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation.Sightings, list[Sight]] | None:
+    """The equations of all useful neighbours of a frame, and these neighbours; None without any."""
     row = shot.row(number)
     if row is None:
         return None
@@ -41,7 +45,7 @@ def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation
     focal = np.array([shot.camera.focal[sight.row].mean() for sight in useful])
     weight = np.stack([sight.valid for sight in useful])
     parts = (torch.from_numpy(part.astype(np.float32)).to(device) for part in (seen, relative, focal, weight))
-    return triangulation.sight(rays, *parts), max(sight.parallax for sight in useful)
+    return triangulation.sight(rays, *parts), useful
 
 
 def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
@@ -51,7 +55,7 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
         other, held = shot.neighbour(number, side * gap), shot.flow(number, side * gap)
         if other is None or held is None or shot.row(other) is None:
             continue
-        found.append(_sight(shot, row, shot.row(other), *held))
+        found.append(_sight(shot, row, other, *held))
     widest = shot.gaps[-1]
     flow = held[0] if found and held is not None else None
     for k in range(2, WIDEST + 1):
@@ -63,15 +67,32 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
             break
         if k in (2, 4):
             flow, valid = _refine(shot, number, other, flow)
-            found.append(_sight(shot, row, shot.row(other), flow, valid))
+            found.append(_sight(shot, row, other, flow, valid))
     return found
 
 
-def _sight(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> Sight:
+def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:
+    """Pictures of the neighbours, two on each side, that lie farthest off without being too far to look alike."""
+    place = {other: k for k, other in enumerate(shot.numbers)}
+    some = sorted((sight for sight in sights if sight.parallax < ALIKE * shot.size[0]), key=lambda sight: -sight.parallax)
+    chosen = [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:2]]
+    row = shot.row(number)
+    own = shot.picture(number).mean()
+    return [
+        Witness(
+            torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
+            view(shot, sight.row, device), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
+        )
+        for sight in chosen
+    ]
+
+
+def _sight(shot: Shot, row: int, number: int, flow: Picture, valid: Mask) -> Sight:
     place = grid(shot.size) + flow
     inside = (place >= 0).all(-1) & (place[..., 0] <= shot.size[0] - 1) & (place[..., 1] <= shot.size[1] - 1)
     valid = valid & inside
-    return Sight(other, flow, valid, _parallax(shot, row, other, flow, valid))
+    other = shot.row(number)
+    return Sight(number, other, flow, valid, _parallax(shot, row, other, flow, valid))
 
 
 def _parallax(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> float:

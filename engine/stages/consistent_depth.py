@@ -16,7 +16,7 @@ from .. import store
 from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..dense import parallel, summary
-from ..dense.agreement import View, carried, inside, robust_mean, sample
+from ..dense.agreement import Seen, carried, inside, robust_mean, sample, view
 from ..dense.shot import Shot, grid
 from ..media.frames import read_depth, write_depth
 from ..stage import Inputs, Report
@@ -46,15 +46,13 @@ class Temporal:
         self.shot, self.folder, self.options, self.device = shot, depth, options, device
         self._view = lru_cache(maxsize=2 * options.reach + 4)(self._load)
 
-    def _load(self, number: int) -> View | None:
+    def _load(self, number: int) -> Seen | None:
         row = self.shot.row(number)
         if row is None:
             return None
         depth, confidence = read_depth(self.folder / f"{FRAME % number}.exr")
-        camera = self.shot.camera
-        parts = (depth, confidence, self.shot.rays(row), camera.focal[row], camera.centre[row], camera.distortion[row])
-        tensors = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in parts)
-        return View(*tensors, torch.from_numpy(camera.world_from_camera[row]).to(self.device))
+        parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in (depth, confidence, self.shot.rays(row)))
+        return Seen(*parts, view(self.shot, row, self.device))
 
     def frame(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Depth and confidence [H, W] of one frame, made to agree."""
@@ -74,7 +72,7 @@ class Temporal:
         sure = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0).clamp(max=1) * share
         return mean.exp().cpu().numpy(), torch.maximum(here.confidence * share, sure - floor).clamp(0, 1).cpu().numpy()
 
-    def _witnesses(self, number: int, here: View, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _witnesses(self, number: int, here: Seen, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(depth, weight) [H, W] told by the frames `gap` before and after."""
         told, along = [], []
         for side in (gap, -gap):
@@ -92,7 +90,7 @@ class Temporal:
             told.append((0.5 * (before + after), 2 * torch.minimum(trust_before, trust_after) * moving))
         return told
 
-    def _along_flow(self, number: int, side: int, there: View) -> tuple[torch.Tensor, torch.Tensor] | None:
+    def _along_flow(self, number: int, side: int, there: Seen) -> tuple[torch.Tensor, torch.Tensor] | None:
         found = self.shot.flow(number, side)
         if found is None:
             return None

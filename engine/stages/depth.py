@@ -86,16 +86,19 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     if gathered is None:
         store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": []})
         return
-    held, parallax = gathered
+    held, sights = gathered
     found = triangulation.inverse_depth(held, options.noise, *bounds)
-    scene = layers.background(held, found, shot.movers(number), shot.picture(number), bounds[0], options.fill)
     row = shot.row(number)
+    seen = sightings.witnesses(shot, number, sights, inputs.device)
+    scene = layers.background(
+        held, found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
+    )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up)
     with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
         np.savez(file, rho=scene.rho, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
-        "parallax": round(parallax, 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
+        "parallax": round(max(sight.parallax for sight in sights), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
         "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
     })
 

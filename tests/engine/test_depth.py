@@ -1,0 +1,152 @@
+"""Depth, its agreement over time and the cloud, on a made shot whose truth is known."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.contract import options as o
+from engine.contract.job import Request
+from engine.geometry.camera import Camera
+from engine.media.frames import read_depth, write_png
+from engine.metrics import depth as metrics
+from engine.stage import Inputs, Report
+from engine.stages import cloud, consistent_depth, depth, flow
+from engine.store import write_json
+from engine.synth.shots import render
+
+SIZE, COUNT = (320, 180), 20
+LOST = 7  # a frame whose camera is taken away in one test
+
+
+def carry_out(stage, options, folders: dict[str, Path], room: Path, on_progress=lambda *step: None) -> Report:
+    """One stage without the runner."""
+    room.mkdir(parents=True, exist_ok=True)
+    report = Report(stage.__name__.rsplit(".", 1)[-1], lambda message: None, on_progress)
+    stage.run(Inputs(Request("clip", ("depth",), "store", device="cpu"), folders), options, report, room)
+    folders[report.stage] = room
+    return report
+
+
+@pytest.fixture(scope="module")
+def shot():
+    return render("orbit", COUNT, SIZE)
+
+
+@pytest.fixture(scope="module")
+def folders(shot, tmp_path_factory) -> dict[str, Path]:
+    """Frames, movers and camera from the truth, flow from its stage, then depth, consistent depth and cloud."""
+    root = tmp_path_factory.mktemp("depth")
+    numbers = [int(number) for number in shot.frame]
+    for name in ("frames", "movers", "orient"):
+        (root / name).mkdir()
+    for number, picture, moving in zip(numbers, shot.pictures, shot.moving):
+        write_png(root / f"frames/{number:06d}.png", picture)
+        write_png(root / f"movers/{number:06d}.png", cv2.dilate(moving.astype(np.uint8) * 255, np.ones((7, 7))))
+    write_json(root / "frames/clip.json", {
+        "size": list(SIZE), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(COUNT)], "cuts": [], "duplicates": [],
+        "bits": 8, "source_size": list(SIZE), "source": "made", "kind": "video", "audio": False,
+    })
+    Camera(
+        shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, np.ones(COUNT, bool), SIZE,
+    ).save(root / "orient/camera.npz")
+    found = {name: root / name for name in ("frames", "movers", "orient")}
+    for stage, options in ((flow, o.Flow()), (depth, o.Depth()), (consistent_depth, o.ConsistentDepth()), (cloud, o.Cloud(frames=6))):
+        carry_out(stage, options, found, root / stage.__name__.rsplit(".", 1)[-1])
+    return found
+
+
+def read_all(room: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return tuple(zip(*(read_depth(path) for path in sorted(room.glob("*.exr")))))
+
+
+@pytest.mark.parametrize("stage", ["depth", "consistent_depth"])
+def test_depth_is_true_at_one_scale_for_the_whole_shot(shot, folders, stage) -> None:
+    found, confidence = read_all(folders[stage])
+    assert len(found) == COUNT
+    assert all(np.isfinite(plane).all() and (plane > 0).all() for plane in found)
+    assert all((plane >= 0).all() and (plane <= 1).all() for plane in confidence)
+    known = [(truth > 0) & (truth < 60) for truth in shot.depth]
+    figures = metrics.evaluate(list(found), list(shot.depth), known, list(shot.moving))
+    assert figures["still"]["absrel"] < 0.045  # at this small size; 0.021 at 640 px
+    assert figures["still"]["exact"] > 0.87
+    assert figures["moving"]["absrel"] < 0.2
+    assert abs(figures["shot"]["scale"] - 1) < 0.01
+
+
+def test_confidence_is_honest(shot, folders) -> None:
+    """Where depth says that it is sure it is right, and it knows its worst pixels."""
+    found, confidence = (np.stack(part) for part in read_all(folders["depth"]))
+    truth = shot.depth[:, ::3, ::3]
+    error = np.abs(found[:, ::3, ::3] - truth) / np.maximum(truth, 1e-6)
+    sure, still = confidence[:, ::3, ::3], (truth > 0) & ~shot.moving[:, ::3, ::3]
+    assert (error[still & (sure > 0.8)] < 0.1).mean() > 0.97
+    assert np.median(error[still & (sure < 0.2)]) > 3 * np.median(error[still & (sure > 0.8)])
+
+
+def test_agreement_calms_depth(shot, folders) -> None:
+    flows, seen = list(shot.flow), list(shot.visible & (shot.depth[:-1] > 0) & (shot.depth[:-1] < 60))
+    flicker = [metrics.temporal(list(read_all(folders[stage])[0]), list(shot.depth), flows, seen) for stage in ("depth", "consistent_depth")]
+    assert flicker[1] < 0.9 * flicker[0]
+
+
+def test_a_broken_run_goes_on_to_the_same_bytes(folders, tmp_path) -> None:
+    class Stop(Exception):
+        pass
+
+    def after(count: int):
+        def on_progress(done: int, total: int, note: str) -> None:
+            if done >= count:
+                raise Stop
+        return on_progress
+
+    for stage, options, count in ((depth, o.Depth(), 13), (depth, o.Depth(), 29), (consistent_depth, o.ConsistentDepth(), 9)):
+        name = stage.__name__.rsplit(".", 1)[-1]
+        room = tmp_path / f"{name}{count}"
+        with pytest.raises(Stop):
+            carry_out(stage, options, dict(folders), room, after(count))
+        carry_out(stage, options, dict(folders), room)
+        whole = folders[name]
+        assert sorted(path.name for path in room.iterdir()) == sorted(path.name for path in whole.iterdir())
+        assert all((room / path.name).read_bytes() == path.read_bytes() for path in whole.iterdir())
+        shutil.rmtree(room)
+
+
+def test_a_frame_without_camera_is_unknown(folders, tmp_path) -> None:
+    shutil.copytree(folders["orient"], tmp_path / "orient")
+    with np.load(tmp_path / "orient/camera.npz") as held:
+        parts = dict(held)
+    parts["solved"][LOST:LOST + 1] = False
+    np.savez(tmp_path / "orient/camera.npz", **parts)
+    mine = {**folders, "orient": tmp_path / "orient"}
+    report = carry_out(depth, o.Depth(), mine, tmp_path / "depth")
+    carry_out(consistent_depth, o.ConsistentDepth(), mine, tmp_path / "consistent_depth")
+    for stage in ("depth", "consistent_depth"):
+        z, confidence = read_depth(tmp_path / stage / f"{LOST + 1:06d}.exr")
+        assert not z.any() and not confidence.any()
+        assert (read_depth(tmp_path / stage / f"{LOST + 2:06d}.exr")[0] > 0).all()
+    assert "1 frames have no solved camera" in report.warnings[0]
+
+
+def test_the_cloud_lies_on_the_scene(shot, folders) -> None:
+    """Fused points re-projected into a frame fall on the true depth, and none of them belongs to the walker."""
+    data = (folders["cloud"] / "fused.ply").read_bytes()
+    head, body = data.split(b"end_header\n", 1)
+    assert b"binary_little_endian" in head
+    rows = np.frombuffer(body, [("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    assert 5_000 < len(rows) < 400_000
+    pose = np.linalg.inv(shot.world_from_camera[10])
+    local = rows["xyz"] @ pose[:3, :3].T + pose[:3, 3]
+    pixel = np.floor(local[:, :2] / local[:, 2:] * shot.focal[10] + shot.centre[10]).astype(int)
+    seen = (local[:, 2] > 0) & (pixel >= 0).all(1) & (pixel < SIZE).all(1)
+    truth = shot.depth[10][pixel[seen, 1], pixel[seen, 0]]
+    moving = shot.moving[10][pixel[seen, 1], pixel[seen, 0]]
+    ratio = local[seen, 2] / np.maximum(truth, 1e-6)
+    assert (np.abs(ratio - 1) < 0.05)[truth > 0].mean() > 0.85
+    height = rows["xyz"][seen, 2]
+    walker = moving & (np.abs(ratio - 1) < 0.08) & (height > 0.4)  # away from the ground at the feet
+    assert walker.sum() < 0.05 * (moving & (height > 0.4)).sum() + 10  # where the walker was nothing was fused
