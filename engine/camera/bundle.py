@@ -19,10 +19,10 @@ MODELS = {"SIMPLE_PINHOLE": (), "SIMPLE_RADIAL": (0,), "RADIAL": (0, 1), "OPENCV
 
 @dataclass(frozen=True)
 class State:
-    """Everything that is adjusted. One lens for all views."""
+    """Everything that is adjusted. One distortion for all views, and one focal length unless the lens zooms."""
 
     size: tuple[int, int]
-    focal: float  # px
+    focal: Array  # [V] px
     distortion: Array  # [4] k1 k2 p1 p2
     pose: Array  # [V, 4, 4] camera_from_world
     posed: NDArray[np.bool_]  # [V]
@@ -35,13 +35,13 @@ class State:
 
     def rays(self, tracks: Tracks) -> Array:
         """[N, 3] in camera axes."""
-        return lens_geometry.unproject(tracks.xy, np.full(2, self.focal), self.centre, self.distortion)
+        return lens_geometry.unproject(tracks.xy, self.focal[tracks.view, None], self.centre, self.distortion)
 
     def errors(self, tracks: Tracks) -> Array:
         """Reprojection error [N] px; inf where there is no pose, no point, or the point lies behind."""
         pose = self.pose[tracks.view]
         local = np.einsum("nij,nj->ni", pose[:, :3, :3], self.points[tracks.track]) + pose[:, :3, 3]
-        xy = lens_geometry.project(local, np.full(2, self.focal), self.centre, self.distortion)
+        xy = lens_geometry.project(local, self.focal[tracks.view, None], self.centre, self.distortion)
         error = np.linalg.norm(xy - tracks.xy, axis=1)
         return np.where((local[:, 2] > 1e-6) & self.posed[tracks.view] & np.isfinite(error), error, np.inf)
 
@@ -95,7 +95,6 @@ def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int) -> NDArray[n
 
 def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12) -> State:
     """The state with a pose for every view that sees enough known points (absolute pose by RANSAC, then refined)."""
-    camera = _camera(pycolmap, state, "SIMPLE_RADIAL")
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.max_error, options.ransac.random_seed = 4.0, 7
     pose, posed = state.pose.copy(), state.posed.copy()
@@ -106,6 +105,7 @@ def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12
         chosen = np.arange(rows.start, rows.stop)[known[rows]]
         if len(chosen) < least:
             continue
+        camera = _camera(pycolmap, state, "SIMPLE_RADIAL", view)
         answer = pycolmap.estimate_and_refine_absolute_pose(tracks.xy[chosen], state.points[tracks.track[chosen]], camera, options)
         if answer is not None and answer["num_inliers"] >= max(least, 0.3 * len(chosen)):
             pose[view, :3], posed[view] = answer["cam_from_world"].matrix(), True
@@ -113,10 +113,11 @@ def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12
 
 
 def adjusted(
-    pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str, known: bool = False, rounds: int = 30
+    pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str,
+    known: bool = False, zoom: bool = False, rounds: int = 30,
 ) -> State:
     """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N]."""
-    scene, of_track = _scene(pycolmap, state, tracks, use, model)
+    scene, of_track = _scene(pycolmap, state, tracks, use, model, zoom)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = not known
@@ -131,30 +132,32 @@ def adjusted(
         pose[view, :3] = scene.images[int(view) + 1].cam_from_world().matrix()
     for track, name in of_track.items():
         points[track] = scene.points3D[name].xyz  # those that were not adjusted are triangulated afresh by the caller
-    parameters = scene.cameras[1].params
-    first = 4 if model == "OPENCV" else 3
+    lenses = np.array([camera.params for _, camera in sorted(scene.cameras.items())])
+    focal = state.focal.copy()
+    focal[state.posed if zoom else slice(None)] = lenses[:, 0] if zoom else lenses[0, 0]
     distortion = np.zeros(4)
-    distortion[list(MODELS[model])] = parameters[first:]
-    return replace(state, pose=pose, points=points, focal=float(parameters[0]), distortion=distortion)
+    distortion[list(MODELS[model])] = np.median(lenses, axis=0)[4 if model == "OPENCV" else 3 :]
+    return replace(state, pose=pose, points=points, focal=focal, distortion=distortion)
 
 
-def _camera(pycolmap: Any, state: State, model: str) -> Any:
+def _camera(pycolmap: Any, state: State, model: str, view: int, name: int = 1) -> Any:
     (width, height), (x, y) = state.size, state.centre
-    focal = [state.focal] * (2 if model == "OPENCV" else 1)
+    focal = [state.focal[view]] * (2 if model == "OPENCV" else 1)
     extra = list(state.distortion[list(MODELS[model])])
-    return pycolmap.Camera(model=model, width=width, height=height, params=[*focal, x, y, *extra], camera_id=1)
+    return pycolmap.Camera(model=model, width=width, height=height, params=[*focal, x, y, *extra], camera_id=name)
 
 
-def _scene(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], model: str) -> tuple[Any, dict[int, int]]:
+def _scene(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], model: str, zoom: bool) -> tuple[Any, dict[int, int]]:
     """The state as a reconstruction of pycolmap's, and the name of each track's point in it."""
     scene = pycolmap.Reconstruction()
-    scene.add_camera_with_trivial_rig(_camera(pycolmap, state, model))
+    for view in np.flatnonzero(state.posed)[: None if zoom else 1]:
+        scene.add_camera_with_trivial_rig(_camera(pycolmap, state, model, int(view), int(view) + 1 if zoom else 1))
     use = use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0])
     use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
     chosen = tracks.where(use)
     for view, rows in enumerate(chosen.views(len(state.posed))):
         if state.posed[view]:
-            image = pycolmap.Image(name=f"{view:06d}", keypoints=chosen.xy[rows], camera_id=1, image_id=view + 1)
+            image = pycolmap.Image(name=f"{view:06d}", keypoints=chosen.xy[rows], camera_id=view + 1 if zoom else 1, image_id=view + 1)
             scene.add_image_with_trivial_frame(image, pycolmap.Rigid3d(state.pose[view, :3]))
     order = np.argsort(chosen.track, kind="stable")
     within = np.arange(len(chosen.view)) - np.searchsorted(chosen.view, chosen.view)

@@ -105,14 +105,14 @@ def turn_only(pairs: list[tuple[Array, Array]], size: tuple[int, int], zoom: boo
 
 def _pair_residual(a: Array, b: Array, zoom: bool) -> float:
     if not zoom:
-        return float(np.quantile(_turn_residual(a, b), 0.8))
+        return float(np.quantile(rotation_between(a, b)[1], 0.8))
     spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (a, b)]
     ratio = spread[1] / max(spread[0], 1e-9)
-    return min(float(np.quantile(_turn_residual(a, b / (ratio * k)), 0.8)) * ratio * k for k in (0.98, 1.0, 1.02))
+    return min(float(np.quantile(rotation_between(a, b / (ratio * k))[1], 0.8)) * ratio * k for k in (0.98, 1.0, 1.02))
 
 
-def _turn_residual(a: Array, b: Array) -> Array:
-    """What the best rotation between normalised points a and b [N, 2] leaves, [N] (Kabsch, re-weighted)."""
+def rotation_between(a: Array, b: Array) -> tuple[Array, Array]:
+    """The rotation [3, 3] that best carries normalised points a onto b [N, 2], and what it leaves [N] (Kabsch, re-weighted)."""
     p, q = (np.concatenate([x, np.ones((len(x), 1))], 1) for x in (a, b))
     p /= np.linalg.norm(p, axis=1, keepdims=True)
     q /= np.linalg.norm(q, axis=1, keepdims=True)
@@ -123,4 +123,4 @@ def _turn_residual(a: Array, b: Array) -> Array:
         turned = p @ rotation.T
         error = np.linalg.norm(turned[:, :2] / turned[:, 2:] - b, axis=1)
         weight = 1 / (1 + (error / max(2 * float(np.median(error)), 1e-9)) ** 2)
-    return error
+    return rotation, error

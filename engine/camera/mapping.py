@@ -39,6 +39,7 @@ class Job:
     loss: float = 0.3  # px, scale of the Cauchy loss
     model: str = "SIMPLE_RADIAL"
     mapper: str = "global"  # or incremental
+    zoom: bool = False
 
 
 def write_job(folder: Path, job: Job, tracks: Tracks) -> None:
@@ -101,19 +102,13 @@ def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Pa
 
 
 def _fill(pycolmap: Any, path: Path, job: Job, keys: list[int], tracks: Tracks) -> None:
-    """The database: one camera, one image per keyframe, keypoints and matches from the tracks."""
+    """The database: one camera (one for each keyframe where the lens zooms), one image per keyframe, keypoints and matches from the tracks."""
     with pycolmap.Database.open(path) as database:
-        width, height = job.size
-        parameters = [job.focal, width / 2, height / 2, 0.0]
-        camera = pycolmap.Camera(
-            model="SIMPLE_RADIAL", width=width, height=height, params=parameters, has_prior_focal_length=job.known,
-        )
-        camera.camera_id = database.write_camera(camera)
-        rig = pycolmap.Rig()
-        rig.add_ref_sensor(camera.sensor_id)
-        rig.rig_id = database.write_rig(rig)
         rows = tracks.views(job.views)
+        camera, rig = _new_camera(pycolmap, database, job)
         for number, key in enumerate(keys, 1):
+            if job.zoom and number > 1:
+                camera, rig = _new_camera(pycolmap, database, job)
             image = pycolmap.Image(name=f"{key:06d}", camera_id=camera.camera_id, image_id=number)
             database.write_image(image, use_image_id=True)
             frame = pycolmap.Frame()
@@ -128,6 +123,19 @@ def _fill(pycolmap: Any, path: Path, job: Job, keys: list[int], tracks: Tracks) 
                     break  # tracks only die: later keyframes share no more
                 matches = np.stack([first - rows[a].start, second - rows[keys[j]].start], 1)
                 database.write_matches(i + 1, j + 1, matches.astype(np.uint32))
+
+
+def _new_camera(pycolmap: Any, database: Any, job: Job) -> tuple[Any, Any]:
+    width, height = job.size
+    parameters = [job.focal, width / 2, height / 2, 0.0]
+    camera = pycolmap.Camera(
+        model="SIMPLE_RADIAL", width=width, height=height, params=parameters, has_prior_focal_length=job.known,
+    )
+    camera.camera_id = database.write_camera(camera)
+    rig = pycolmap.Rig()
+    rig.add_ref_sensor(camera.sensor_id)
+    rig.rig_id = database.write_rig(rig)
+    return camera, rig
 
 
 def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job) -> dict[int, Any]:
@@ -152,12 +160,17 @@ def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job) -> di
 def _state(job: Job, tracks: Tracks, best: Any) -> State:
     """What was mapped of the keyframes."""
     pose, posed = np.tile(np.eye(4), (job.views, 1, 1)), np.zeros(job.views, bool)
-    focal, distortion = job.focal, np.zeros(4)
+    lenses = np.full((job.views, 2), (job.focal, 0.0))
     for image in [] if best is None else best.images.values():
         if image.has_pose:
-            pose[int(image.name), :3], posed[int(image.name)] = image.cam_from_world().matrix(), True
-            parameters = best.cameras[image.camera_id].params
-            focal, distortion[0] = float(parameters[0]), float(parameters[3])
+            view = int(image.name)
+            pose[view, :3], posed[view] = image.cam_from_world().matrix(), True
+            lenses[view] = best.cameras[image.camera_id].params[[0, 3]]
+    focal, distortion = np.full(job.views, job.focal), np.zeros(4)
+    if posed.any():
+        at = np.flatnonzero(posed)
+        focal = np.exp(np.interp(np.arange(job.views), at, np.log(lenses[at, 0])))
+        distortion[0] = np.median(lenses[at, 1])
     return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
 
 
@@ -166,7 +179,8 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
     still = tracks.where(use)
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, still, COARSE)
-    state = adjusted(pycolmap, state, still, carrying(still, state.errors(still) < COARSE, PER_VIEW // 2), job.loss, job.model, job.known, 12)
+    chosen = carrying(still, state.errors(still) < COARSE, PER_VIEW // 2)
+    state = adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12)
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, tracks, COARSE)
     return state, np.isfinite(state.points[tracks.track, 0])
@@ -176,7 +190,7 @@ def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArra
     """All adjusted by what fits; every point of a still track, and the observations [N] that the solve rests on."""
     print("finish", flush=True)
     chosen = carrying(tracks, use & (state.errors(tracks) < FINE), PER_VIEW)
-    state = adjusted(pycolmap, state, tracks, chosen, job.loss, job.model, job.known)
+    state = adjusted(pycolmap, state, tracks, chosen, job.loss, job.model, job.known, job.zoom)
     state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE
 
@@ -184,5 +198,5 @@ def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArra
 def read_answer(folder: Path, job: Job) -> tuple[State, NDArray[np.bool_], list[int], int]:
     """What the child found: the state, the observations [N] it rests on, keyframes, passes; nothing is posed where it found nothing."""
     with np.load(folder / "solution.npz", allow_pickle=False) as file:
-        state = State(job.size, float(file["focal"]), file["distortion"], file["pose"], file["posed"], file["points"])
+        state = State(job.size, file["focal"], file["distortion"], file["pose"], file["posed"], file["points"])
         return state, file["use"], file["keys"].tolist(), int(file["passes"])

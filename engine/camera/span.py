@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from .. import child
 from ..contract.options import Solve
-from ..failures import Failure, ShotFailure
-from . import diagnosis, mapping
+from ..failures import ChildFailure, Failure, ShotFailure
+from . import adjust, bundle, diagnosis, mapping, tripod
 from .bundle import State
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
+STEER = 120  # observations of a view in our own adjustment
+BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 
 
 @dataclass(frozen=True)
@@ -29,36 +31,133 @@ class Solved:
     fits: NDArray[np.bool_]  # [N] those that the solve rests on
     diagnosis: diagnosis.Diagnosis
     method: str
-    motion: str
-    lens: str
+    motion: str  # free or tripod
+    lens: str  # fixed, zoom or known
+    sigma: float | None  # standard error of log focal length
     keys: list[int]
     passes: int
 
 
-def solve(
-    tracks: Tracks, views: int, size: tuple[int, int], options: Solve, focal: float, folder: Path, step: Callable[[], None]
-) -> Solved:
-    """Solve a span of `views` frames from its tracks (px at `size`), or raise the failure that says why not.
+@dataclass(frozen=True)
+class Question:
+    """A span to be solved. `focal` is in px at `size`, 0 where unknown; `folder` is the child's; `step` hears of progress."""
 
-    `focal` is in px at `size`, 0 where unknown.
-    """
-    still = _still(tracks)
-    found = diagnosis.look(still, views, size)
-    refusal = refuse(found, views, size)
+    tracks: Tracks
+    views: int
+    size: tuple[int, int]
+    options: Solve
+    focal: float
+    folder: Path
+    step: Callable[[], None]
+
+
+def solve(question: Question) -> Solved:
+    """Solve a span from its tracks, or raise the failure that says why not."""
+    options = question.options
+    found = diagnosis.look(_still(question.tracks), question.views, question.size)
+    refusal = refuse(found, question.views, options)
     if refusal:
         raise refusal
-    lasting = tracks.long(3)
+    lasting = question.tracks.long(3)
     lasting = replace(lasting, moving=_moving_tracks(lasting))
-    job = mapping.Job(size, views, focal or 1.2 * max(size), options.lens == "known", options.passes, options.loss)
-    shutil.rmtree(folder, ignore_errors=True)
-    mapping.write_job(folder, job, lasting)
-    child.run("engine.camera.mapping", folder, lambda line: step())
-    state, fits, keys, passes = mapping.read_answer(folder, job)
-    shutil.rmtree(folder)
+    if options.motion == "tripod" or (options.motion == "auto" and found.kind.startswith("tripod")):
+        return _turned(question, lasting, found)
+    if options.lens == "zoom":
+        return _travelled(question, lasting, found, True)
+    try:
+        fixed = _travelled(question, lasting, found, False)
+    except ShotFailure:
+        if options.lens != "auto":
+            raise
+        return _travelled(question, lasting, found, True)
+    if options.lens == "auto" and _may_zoom(fixed, options.loss):
+        try:
+            zoomed = _travelled(question, lasting, found, True)
+        except (ShotFailure, ChildFailure):
+            return fixed
+        return zoomed if _miss(zoomed) < BETTER * _miss(fixed) else fixed
+    return fixed
+
+
+def _turned(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
+    options = question.options
+    zoom = options.lens == "zoom" or (options.lens == "auto" and "zoom" in found.kind)
+    known = options.lens == "known"
+    focal = question.focal or found.focal * question.size[0]
+    state, fits, sigma = tripod.solve(tracks, question.views, question.size, focal, zoom, known, options.loss)
+    question.step()
+    if state.posed.sum() < max(3, ENOUGH * question.views) or fits.sum() < 8 * question.views:
+        raise unsolved(int(state.posed.sum()), question.views)
+    lens = "zoom" if zoom else "known" if known else "fixed"
+    method = f"tripod: turns{' and zoom' if zoom else ''} of all frames adjusted together, no travel"
+    return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state), 1)
+
+
+def _spread(state: State) -> list[int]:
+    """Some views, evenly spread, whose pictures colour the points."""
+    posed = np.flatnonzero(state.posed)
+    return sorted({int(posed[k]) for k in np.linspace(0, len(posed) - 1, 12).astype(int)})
+
+
+def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, zoom: bool) -> Solved:
+    options, views = question.options, question.views
+    known = options.lens == "known"
+    job = mapping.Job(
+        question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
+    )
+    shutil.rmtree(question.folder, ignore_errors=True)
+    mapping.write_job(question.folder, job, tracks)
+    child.run("engine.camera.mapping", question.folder, lambda line: question.step())
+    state, fits, keys, passes = mapping.read_answer(question.folder, job)
+    shutil.rmtree(question.folder)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
+    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, 15 if zoom else 0)
+    if zoom:
+        state = bundle.triangulated(state, tracks, mapping.FINE)
+        fits = state.errors(tracks) < mapping.FINE
+    lens = "zoom" if zoom else "known" if known else "fixed"
     method = f"structure from motion on {len(keys)} keyframes, {passes} {'pass' if passes == 1 else 'passes'}, all frames adjusted together"
-    return Solved(state, lasting, fits, found, method, "free", "known" if job.known else "fixed", keys, passes)
+    return Solved(state, tracks, fits, found, method + (", with zoom" if zoom else ""), "free", lens, sigma, keys, passes)
+
+
+def _own(
+    state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool, rounds: int
+) -> tuple[State, float | None]:
+    """The state after `rounds` of our own adjustment, and the standard error of its log focal length."""
+    chosen = bundle.carrying(tracks, fits & state.posed[tracks.view], STEER)
+    few = tracks.where(chosen)
+    posed = np.flatnonzero(state.posed)
+    number, again = np.unique(few.track, return_inverse=True)
+    few = replace(few, track=again, view=np.searchsorted(posed, few.view))
+    start = adjust.Bundle(
+        state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion[:2], state.points[number],
+        state.centre, zooming=zoom, known=known,
+    )
+    best, sigma = adjust.adjust(start, few, loss, rounds)
+    pose, focal = state.pose.copy(), state.focal.copy()
+    pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
+    return replace(state, pose=pose, focal=focal, distortion=np.array([*best.radial, *state.distortion[2:]])), sigma
+
+
+def _may_zoom(fixed: Solved, loss: float) -> bool:
+    """Whether a focal length for each view would change much and explain clearly more."""
+    try:
+        freed, _ = _own(fixed.state, fixed.tracks, fixed.fits, loss, True, False, 6)
+    except (RuntimeError, np.linalg.LinAlgError):
+        return False
+    posed = fixed.state.posed
+    low, high = np.quantile(freed.focal[posed], [0.05, 0.95])
+    rows = fixed.fits
+    before = fixed.state.errors(fixed.tracks)[rows]
+    after = bundle.triangulated(freed, fixed.tracks, mapping.FINE).errors(fixed.tracks)[rows]
+    return high / low > 1.03 and float(np.minimum(after, 4).mean()) < 0.9 * float(np.minimum(before, 4).mean())
+
+
+def _miss(solved: Solved) -> float:
+    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much."""
+    error = solved.state.errors(solved.tracks)[~solved.tracks.moving]
+    return float(np.minimum(error, mapping.COARSE).mean())
 
 
 def _still(tracks: Tracks) -> Tracks:
@@ -75,7 +174,7 @@ def _moving_tracks(tracks: Tracks) -> NDArray[np.bool_]:
     return moving if (~moving).sum() > 0.15 * len(moving) else np.zeros(len(moving), bool)
 
 
-def refuse(found: diagnosis.Diagnosis, views: int, size: tuple[int, int]) -> Failure | None:
+def refuse(found: diagnosis.Diagnosis, views: int, options: Solve) -> Failure | None:
     """The failure of a shot that holds no camera to be solved, or None."""
     if views < 3:
         return ShotFailure(
@@ -94,12 +193,11 @@ def refuse(found: diagnosis.Diagnosis, views: int, size: tuple[int, int]) -> Fai
             f"Still points move by less than {100 * max(found.motion, 1e-4):.2f} % of the picture's width over the whole shot.",
             "Nothing needs solving: place a still camera by hand. Mattes and slow motion work without it.",
         )
-    if found.kind.startswith("tripod"):
-        lens = " while its lens zooms" if "zoom" in found.kind else ""
+    if found.kind.startswith("tripod") and options.motion == "free":
         return ShotFailure(
             "no-parallax", "The camera only turns on its place.",
-            f"A mere turn{lens} explains all motion to {found.turn_zoom * size[0]:.1f} px: near and far things move alike, so their distance cannot be told.",
-            "Use a part of the shot in which the camera travels. Mattes and slow motion work without it.",
+            "A mere turn explains all motion: near and far things move alike, so their distance cannot be told.",
+            "Solve it as a tripod shot.", {"solve": {"motion": "tripod"}},
         )
     return None
 

@@ -42,7 +42,7 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
         meter = _Meter(report, done, len(part), len(frames), options.passes)
         tracks = follow(_pictures(frames, part, size), _masks(inputs["movers"], part, size), options.tracks, meter.followed)
         try:
-            solved.append((part, spans.solve(tracks, len(part), size, options, focal, room / "work", meter.solving)))
+            solved.append((part, spans.solve(spans.Question(tracks, len(part), size, options, focal, room / "work", meter.solving))))
         except (ShotFailure, ChildFailure) as failure:
             refused.append((part, failure))
         done += len(part)
@@ -115,6 +115,8 @@ def _outcome(
         "spans": [{"first": part[0], "last": part[-1], "solved": True} for part, _ in solved]
         + [{"first": part[0], "last": part[-1], "solved": False, "code": failure.code, "why": failure.why} for part, failure in refused],
     }
+    if lead.sigma is not None:
+        about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
     if len(solved) > 1:
         about["warnings"] = ["the spans between cuts each have a world of their own"]
     report = judgement.report(camera, frame, xy, residual, len(xyz), float(np.median(angle)), about)
@@ -150,7 +152,7 @@ def _place(
     filled = nearest[np.abs(np.arange(len(rows))[:, None] - nearest).argmin(1)]
     camera.world_from_camera[rows] = home.poses(world[filled])
     camera.solved[rows] = state.posed
-    camera.focal[rows] = np.asarray(state.focal).reshape(-1, 1) * factor
+    camera.focal[rows] = state.focal[filled, None] * factor
     camera.distortion[rows] = state.distortion
     return (home.points(xyz), again + first, rows[tracks.view], tracks.xy * factor), first + len(known)
 

@@ -1,0 +1,90 @@
+"""Camera room: a camera that only turns (and perhaps zooms): turns and focal lengths from the directions of the tracks; no pycolmap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.pose import pose
+from ..geometry.reprojection import sum_by
+from . import adjust, bundle
+from .bundle import State
+from .diagnosis import rotation_between
+from .tracks import Tracks
+
+Array = NDArray[np.float64]
+FITS = 2.0  # px by which an observation may miss its direction
+PER_VIEW = 200
+LINK = 25  # tracks that two neighbours must share
+
+
+def solve(
+    tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool, known: bool, loss: float
+) -> tuple[State, NDArray[np.bool_], float | None]:
+    """Turns of all views from tracks [N] (px at `size`), the observations that fit, and the standard error of log focal length.
+
+    Points are directions of length 1 from the camera, which stands at the origin.
+    """
+    still = tracks.where(~tracks.moving)
+    start, posed = _chained(still, views, size, focal, zoom)
+    keep = posed[tracks.view] & ~tracks.moving
+    sigma = None
+    for limit, rounds in ((12.0, 8), (4.0, 12), (FITS, 20)):
+        start = replace(start, points=_directions(start, tracks, keep))
+        error = np.linalg.norm(start.residuals(tracks), axis=1)
+        ahead = np.einsum("nj,nj->n", start.rotation[tracks.view][:, 2], start.points[tracks.track]) > 0.05
+        keep = posed[tracks.view] & ahead & (error < limit)
+        chosen = bundle.carrying(tracks, keep, PER_VIEW)
+        few = tracks.where(chosen)
+        number, again = np.unique(few.track, return_inverse=True)
+        small = replace(start, points=start.points[number], zooming=zoom, known=known, free_radial=1)
+        small, sigma = adjust.adjust(small, replace(few, track=again), loss, rounds)
+        start = replace(small, points=start.points)
+    start = replace(start, points=_directions(start, tracks, keep))
+    error = np.linalg.norm(start.residuals(tracks), axis=1)
+    seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))
+    fits = keep & (error < FITS)
+    good = np.bincount(tracks.track[fits], minlength=len(start.points)) >= np.maximum(3, 0.7 * seen)
+    points = np.where(good[:, None], start.points, np.nan)
+    state = State(size, np.exp(start.log_focal), np.array([*start.radial, 0, 0]), pose(start.rotation, np.zeros((views, 3))), posed, points)
+    return state, fits & good[tracks.track], sigma
+
+
+def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool) -> tuple[adjust.Bundle, NDArray[np.bool_]]:
+    """A first guess: each view turned against the one before, its focal length grown by how the points spread.
+
+    Where two neighbours share next to nothing the chain breaks; its longest piece is kept.
+    """
+    rows, centre = tracks.views(views), np.asarray(size, np.float64) / 2
+    rotation, log_focal, piece = np.tile(np.eye(3), (views, 1, 1)), np.full(views, np.log(focal)), np.zeros(views, np.int64)
+    for view in range(1, views):
+        a, b = tracks.pair(rows[view - 1], rows[view])
+        rotation[view], log_focal[view], piece[view] = rotation[view - 1], log_focal[view - 1], piece[view - 1]
+        if len(a) < LINK:
+            piece[view] += 1
+            continue
+        p, q = tracks.xy[a] - centre, tracks.xy[b] - centre
+        if zoom:
+            spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (p, q)]
+            log_focal[view] += np.log(spread[1] / spread[0])
+        step, _ = rotation_between(p / np.exp(log_focal[view - 1]), q / np.exp(log_focal[view]))
+        rotation[view] = step @ rotation[view - 1]
+    longest = int(np.bincount(piece).argmax())
+    points = np.zeros((int(tracks.track.max()) + 1, 3))
+    return adjust.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(2), points, centre, turning=True), piece == longest
+
+
+def _directions(start: adjust.Bundle, tracks: Tracks, keep: NDArray[np.bool_]) -> Array:
+    """The mean direction [P, 3] of each track over the views in `keep` (over all of them where none is)."""
+    flat = (tracks.xy - start.centre) / np.exp(start.log_focal[tracks.view])[:, None]
+    flat = flat / (1 + start.radial[0] * (flat**2).sum(1))[:, None]  # the inverse of a weak distortion
+    rays = np.concatenate([flat, np.ones((len(flat), 1))], 1)
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    world = np.einsum("nji,nj->ni", start.rotation[tracks.view], rays)
+    count = int(tracks.track.max()) + 1
+    some = sum_by(tracks.track[keep], world[keep], count)
+    every = sum_by(tracks.track, world, count)
+    mean = np.where((np.linalg.norm(some, axis=1) > 0.1)[:, None], some, every)
+    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
