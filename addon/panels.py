@@ -13,8 +13,8 @@ from . import environment, jobs, preferences, request, settings, setup
 from .operators import clip_of
 
 ICONS = {
-    "done": "CHECKMARK", "stale": "FILE_REFRESH", "running": "SORTTIME", "failed": "ERROR", "skipped": "DOT",
-    "cancelled": "CANCEL", "waiting": "DOT", "never": "DOT",
+    "done": "CHECKMARK", "stale": "FILE_REFRESH", "running": "SORTTIME", "failed": "ERROR", "skipped": "REMOVE",
+    "cancelled": "CANCEL", "waiting": "RADIOBUT_OFF", "never": "RADIOBUT_OFF",
 }
 
 
@@ -41,7 +41,7 @@ class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
             row.scale_y = 1.8
             row.operator("unflatten.run", icon="VIEW_CAMERA")
         asked = clip.unflatten
-        column = layout.column(heading="Recover", align=True)
+        column = layout.column(align=True)
         column.active = job is None or job.finished
         for want in settings.WANT_LABELS:
             column.prop(asked, f"want_{want}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -127,7 +128,7 @@ class Engine:
             return [messages.Cancelled()]
         if self._process is not None:
             self._readers[1].join(1.0)  # the last words arrive on another stream
-        last = next((words for words in reversed(self._words) if words.strip()), "It said nothing.")
+        last = _telling(self._words)
         return [messages.Failed(
             "engine-died", f"The engine ended early ({status}).", last,
             "Run again: finished frames are kept. If it stays, repair the engine in the add-on's preferences.",
@@ -140,3 +141,9 @@ class Engine:
         if not self.ended and not self._told_of_silence and now - self._heard_at > SILENCE:
             self._told_of_silence = True
             heard.append(messages.Warning(f"The engine has not answered for {SILENCE:.0f} s; cancel if this goes on."))
+
+
+def _telling(words: deque[str]) -> str:
+    """The line that tells most: the last that names an error, else the last."""
+    said = [line.strip() for line in words if line.strip()] or ["It said nothing."]
+    return next((line for line in reversed(said) if re.match(r"[\w.]*(Error|Exception|Fatal|NotFound)", line)), said[-1])

@@ -138,13 +138,13 @@ def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
     tail = [f"frame {number}: {card.errors[row]:.2f} px" if np.isfinite(card.errors[row]) else f"frame {number}: lost"] if here else []
     size = 11 * (bpy.context.preferences.system.ui_scale or 1.0)
     blf.size(0, size)
-    blf.enable(0, blf.SHADOW)
-    blf.shadow(0, 3, 0, 0, 0, 1)
-    for index, line in enumerate(reversed([*card.words, *tail])):
+    lines = [*reversed([*card.words, *tail])]
+    widest = max(blf.dimensions(0, line)[0] for line in lines)
+    _fill("TRIS", _box(14, 30 + HEIGHT + 6, widest + 12, len(lines) * size * 1.5 + 4), (0.0, 0.0, 0.0, 0.45))
+    for index, line in enumerate(lines):
         blf.position(0, 20, 30 + HEIGHT + 12 + index * size * 1.5, 0)
         blf.color(0, *PLAIN)
         blf.draw(0, line)
-    blf.disable(0, blf.SHADOW)
 
 
 def _box(x: float, y: float, width: float, height: float) -> np.ndarray:

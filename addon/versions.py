@@ -75,6 +75,14 @@ def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, Any, bool]:
     return tree, output.inputs[0], fresh
 
 
+def shown(result: Any) -> Any | None:
+    """The socket that the compositor shows, or None where it is only what Blender connects by itself: the bare render."""
+    source = result.links[0].from_socket if result.links else None
+    while source is not None and source.node.type == "REROUTE":
+        source = source.node.inputs[0].links[0].from_socket if source.node.inputs[0].links else None
+    return None if source is None or source.node.type == "R_LAYERS" else source
+
+
 def write_images(scene: bpy.types.Scene, file_format: str = "PNG", color_mode: str = "RGB", depth: str = "8") -> None:
     """Let the scene render single images."""
     settings = scene.render.image_settings

@@ -138,7 +138,10 @@ def match_scene(clip: bpy.types.MovieClip, scene: bpy.types.Scene, frames: Path 
     scene.active_clip = clip
     render = scene.render
     about = json.loads((frames / "clip.json").read_text(encoding="utf-8")) if frames else {}
-    full = about.get("size") or (clip.size if clip.size[0] else size)
+    full = about.get("size") or size
+    # The engine may have worked on smaller frames; one that was turned upright or made square keeps its own shape.
+    if clip.size[0] and abs(clip.size[0] / clip.size[1] * full[1] / full[0] - 1) < 0.01:
+        full = clip.size
     render.resolution_x, render.resolution_y, render.resolution_percentage = int(full[0]), int(full[1]), 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     if about.get("fps"):

@@ -27,6 +27,7 @@ def colour_material() -> bpy.types.Material:
 def plate_material(name: str) -> bpy.types.Material:
     """Glows in the colours of the plate, laid on by the camera that shot it; `show_on` gives it the frames."""
     made = bpy.data.materials.new(name)
+    made.cycles.emission_sampling = "NONE"  # a plate is a soft light; aiming at each of its faces costs more than it gives
     nodes, links = _emission(made)
     place = nodes.new("ShaderNodeUVMap")
     place.uv_map = UV
@@ -77,16 +78,15 @@ def background(world: bpy.types.World, colour: tuple[float, float, float], stren
 
 def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     """The render over the plate in the compositor; a tree that the artist has built is left alone."""
-    group, result, fresh = versions.compositor(scene)
-    if not fresh and any(link.from_node.type != "R_LAYERS" for link in result.links):
+    group, result, _ = versions.compositor(scene)
+    if versions.shown(result) is not None:
         return
     render = next((node for node in group.nodes if node.type == "R_LAYERS"), None) or group.nodes.new("CompositorNodeRLayers")
     render.scene = scene
     picture = group.nodes.new("CompositorNodeMovieClip")
     picture.clip = clip
     under, above = picture.outputs["Image"], render.outputs["Image"]
-    if tuple(clip.size) != (scene.render.resolution_x, scene.render.resolution_y) and clip.size[0]:
-        under = versions.scale_to_render(group, under)
+    under = versions.scale_to_render(group, under)
     lens = clip.tracking.camera
     if any((lens.brown_k1, lens.brown_k2, lens.brown_p1, lens.brown_p2)):
         above = versions.distort(group, above, clip)

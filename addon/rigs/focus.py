@@ -41,9 +41,7 @@ def blur_plate(clip: bpy.types.MovieClip, scene: bpy.types.Scene, f_stop: float 
         node = group.nodes.new("CompositorNodeDefocus")
         node.name = node.label = "Unflatten focus"
         node.use_zbuffer, node.scene, node.blur_max = True, scene, 32.0
-        linked = result.links[0] if result.links else None
-        bare = linked is None or linked.from_node.type == "R_LAYERS"  # what Blender connects by itself
-        under = _plate(group, clip) if bare else linked.from_socket
+        under = versions.shown(result) or _plate(group, clip)
         group.links.new(under, node.inputs["Image"])
         group.links.new(plate.depth_of(group, picture, place.frame_shift(clip)), node.inputs["Z"])
         group.links.new(node.outputs[0], result)

@@ -89,7 +89,7 @@ def light(clip: bpy.types.MovieClip, scene: bpy.types.Scene, spot: surface.Spot)
     mean = plate_mean(clip)
     target, fresh = place.object_of(clip, scene, "sun", f"{clip.name} sun", lambda name: bpy.data.lights.new(name, "SUN"))
     if fresh:
-        target.data.energy, target.data.angle = 2.5, 0.15
+        target.data.energy, target.data.angle = 1.0 + 2.0 * sum(mean) / 3, 0.15
         target.rotation_euler = (0.6, 0.25, 0.4)
         target.location = spot.point + Vector((0, 0, spot.distance * 0.4))
     if scene.world is None:
