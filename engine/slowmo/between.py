@@ -13,6 +13,9 @@ from .motion import Course, Picture
 
 WINDOW = 9  # px over which two pictures are compared
 DOUBT = 6.0  # grey levels of disagreement at which a hypothesis loses its weight
+DETAIL = 0.1  # of what motion has to explain may be left unexplained before sampling turns soft
+SPARSE = 4  # px between samples of brightness
+SAME_LIGHT = 4.0  # grey levels by which the means of two moved pictures may differ under the same light
 LANDING = 3.0  # px by which a hypothesis may miss the pixel it claims to reach
 REGION = 31  # px over which motion must explain more than blending does
 LIMITS = (0.7, 1.1)  # of that comparison, where blending begins and where it is all
@@ -45,6 +48,7 @@ def plan(first: Picture, second: Picture, course: Course, t: float) -> Plan:
     counts where its pixel really lands here and both pictures agree.
     """
     forward, backward = course.motion.forward, course.motion.backward
+    second = _lit_alike(first, second, forward)
     moved_a, moved_b = course.from_first(t), course.from_second(t)
     from_a, from_b = inverse(moved_a), inverse(moved_b)
     onward, back = look(forward, from_a), look(backward, from_b)
@@ -52,15 +56,17 @@ def plan(first: Picture, second: Picture, course: Course, t: float) -> Plan:
         (from_a, from_a + onward, onward, length(from_a + look(moved_a, from_a))),
         (from_b + back, from_b, -back, length(from_b + look(moved_b, from_b))),
     )
+    at_stake = _difference(first, second)
+    tolerance = DOUBT + DETAIL * cv2.boxFilter(at_stake, -1, (WINDOW, WINDOW))
     hypotheses, left, weights = [], 0.0, 0.0
     for to_a, to_b, motion, miss in ideas:
         apart = cv2.boxFilter(_difference(look(first, to_a), look(second, to_b)), -1, (WINDOW, WINDOW))
         sees_a = (1 - t) * (np.exp(-0.5 * length(look(forward, to_a) - motion)) + 1e-3)
         sees_b = t * (np.exp(-0.5 * length(look(backward, to_b) + motion)) + 1e-3)
         weight = np.exp(-apart / DOUBT - (miss / LANDING) ** 2) + 1e-3
-        hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / DOUBT) ** 2))))
+        hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / tolerance) ** 2))))
         left, weights = left + weight * apart, weights + weight
-    explained = cv2.blur(left / weights, (REGION, REGION)) / (cv2.blur(_difference(first, second), (REGION, REGION)) + 0.5)
+    explained = cv2.blur(left / weights, (REGION, REGION)) / (cv2.blur(at_stake, (REGION, REGION)) + 0.5)
     return Plan(t, (hypotheses[0], hypotheses[1]), np.clip((explained - LIMITS[0]) / (LIMITS[1] - LIMITS[0]), 0, 1))
 
 
@@ -81,6 +87,20 @@ def _sharply(picture: NDArray[np.float32], offset: Flow, sharp: Map) -> NDArray[
     """Cubic where the motion is exact, since bilinear sampling blurs; bilinear where it is not."""
     smooth = look(picture, offset)
     return smooth + (look(picture, offset, cv2.INTER_CUBIC) - smooth) * _like(sharp, smooth)
+
+
+def _lit_alike(first: Picture, second: Picture, forward: Flow) -> Picture:
+    """The second picture in the first one's light, for comparing: a flash or a change of exposure is no sign of wrong motion."""
+    high, wide = first.shape[:2]
+    y, x = np.mgrid[0:high:SPARSE, 0:wide:SPARSE]
+    there = forward[::SPARSE, ::SPARSE]
+    column = np.clip(np.rint(x + there[..., 0]), 0, wide - 1).astype(int)
+    row = np.clip(np.rint(y + there[..., 1]), 0, high - 1).astype(int)
+    a, b = first[::SPARSE, ::SPARSE].reshape(-1, first.shape[2]), second[row, column].reshape(-1, first.shape[2])
+    gain = (a.std(0) + 1) / (b.std(0) + 1)
+    offset = a.mean(0) - gain * b.mean(0)
+    alike = np.abs(a.mean(0) - b.mean(0)).max() < SAME_LIGHT
+    return second if alike else second * gain + offset
 
 
 def _difference(a: Picture, b: Picture) -> Map:

@@ -12,6 +12,7 @@ from .look import Flow, look
 
 Picture = NDArray[np.float32]  # [H, W, 3] RGB, 0..255 whatever the depth of its file
 SMALLEST = 48  # px that DIS needs on the short side
+STRIDE = 2  # px between patches; the preset's 3 is a quarter faster and 0.1 dB worse
 UNEVEN = 3.0  # neighbours further off in time than this, in intervals, say nothing about acceleration
 
 
@@ -90,6 +91,7 @@ def find(first: Picture, second: Picture, size: int = 0) -> Motion:
     small = (max(1, round(wide * scale)), max(1, round(high * scale)))
     a, b = (_grey(picture, small) for picture in (first, second))
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchStride(STRIDE)
     return Motion(_sized(search.calc(a, b, None), wide, high), _sized(search.calc(b, a, None), wide, high))
 
 

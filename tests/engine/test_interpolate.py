@@ -129,6 +129,14 @@ def test_resume_gives_the_same_bytes(tmp_path, monkeypatch):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_a_flash_does_not_ghost(tmp_path):
+    at, pictures = sliding(4, 6)
+    lit = [pictures[0], pictures[1], np.clip(pictures[2] * 0.5, 0, 255).astype(np.uint8), pictures[3]]
+    run(write_clip(tmp_path / "frames", lit), tmp_path / "room")
+    truth = at(1.5) * 0.75
+    assert psnr(read(tmp_path / "room", 4), truth) > psnr(pictures[1] * 0.5 + lit[2] * 0.5, truth) + 2
+
+
 def test_one_frame_and_a_tiny_clip(tmp_path):
     run(write_clip(tmp_path / "one", [np.full((18, 32, 3), 90, np.uint8)]), tmp_path / "room_one")
     assert (tmp_path / "room_one" / "000001.png").is_file() and not (tmp_path / "room_one" / "000002.png").exists()

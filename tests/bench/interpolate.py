@@ -1,0 +1,151 @@
+"""Bench: true in-between frames of real clips against every built-in method; prints a table in Markdown.
+
+    .venv/bin/python tests/bench/interpolate.py [--triplets 6] [--clips snowboarder_x2,bbb] [--ssim]
+
+Reads ../shared/clips. Large pictures are halved. CPU seconds are those of one new frame, flow included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from engine.metrics.image import interpolation_error, psnr, ssim  # noqa: E402
+from engine.slowmo import between, blocks, look, motion  # noqa: E402
+
+CLIPS = ROOT.parent / "shared" / "clips"
+# name: (folder, frames between two that are kept, size or None, first frame)
+SHOTS = {
+    "snowboarder_x2": ("3_gt/vfi_snowboarder_60fps", 2, (640, 360)), "snowboarder_x4": ("3_gt/vfi_snowboarder_60fps", 4, (640, 360)),
+    "bbb_x2": ("3_gt/vfi_bbb_60fps", 2, (960, 540)), "diabolo_x8": ("3_gt/vfi_diabolo_240fps", 8, (768, 424)),
+    "juggle_park_x2": ("2_dynamic/juggle_park", 2, (640, 360)), "lady_running_x2": ("2_dynamic/lady_running", 2, (854, 480)),
+    "husky_lawn_x2": ("2_dynamic/husky_lawn", 2, (640, 360)), "golf_cart_x2": ("1_static/golf_cart_alley", 2, (640, 360)),
+    "highway_x2": ("1_static/highway_drive", 2, (640, 360)), "bedroom_x2": ("2_dynamic/bedroom_children", 2, (640, 360)),
+    "skateboarder_x2": ("2_dynamic/skateboarder_bowl", 2, (640, 360)),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two frames with their neighbours where there are any, and a true picture between them."""
+
+    around: list[np.ndarray | None]  # before, first, second, after: float32 RGB 0..255
+    truth: np.ndarray
+    t: float
+
+
+def middlebury() -> Iterator[Case]:
+    for truth in sorted((CLIPS / "3_gt/vfi_middlebury/gt").glob("*/frame10i11.png")):
+        pair = [_read(CLIPS / "3_gt/vfi_middlebury/input" / truth.parent.name / f"frame1{i}.png") for i in (0, 1)]
+        yield Case([None, *pair, None], _read(truth), 0.5)
+
+
+def vimeo() -> Iterator[Case]:
+    for folder in sorted((CLIPS / "3_gt/vfi_vimeo_septuplets").glob("*/*")):
+        f = [_read(folder / f"im{i}.png") for i in range(1, 8)]
+        yield Case([f[0], f[2], f[4], f[6]], f[3], 0.5)
+
+
+def shot(name: str, count: int) -> Iterator[Case]:
+    folder, step, size = SHOTS[name]
+    path = next(entry for entry in sorted((CLIPS / folder).iterdir()) if entry.is_file())
+    frames = _decode(path, 13 * count + 3 * step, size)
+    last = len(frames) - 2 * step - 1
+    for start in np.unique(np.linspace(step, last, count).astype(int)):
+        for k in sorted({step // 2, step // 4} - {0}):
+            around = [frames[start + i * step].astype(np.float32) for i in (-1, 0, 1, 2)]
+            yield Case(around, frames[start + k].astype(np.float32), k / step)
+
+
+def _read(path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), 1), cv2.COLOR_BGR2RGB).astype(np.float32)
+
+
+def _decode(path: Path, count: int, size: tuple[int, int]) -> list[np.ndarray]:
+    out = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            out.append(cv2.resize(frame.to_ndarray(format="rgb24"), size, interpolation=cv2.INTER_AREA))
+            if len(out) == count:
+                break
+    return out
+
+
+def blend(case: Case) -> np.ndarray:
+    return case.around[1] * (1 - case.t) + case.around[2] * case.t
+
+
+def minterpolate(case: Case) -> np.ndarray:
+    known = [frame for frame in case.around if frame is not None]
+    lead = int(case.around[0] is not None)
+    parts = next(n for n in range(2, 65) if abs(case.t * n - round(case.t * n)) < 1e-6)
+    wanted = lead * parts + round(case.t * parts)
+    return next(picture for at, picture in blocks.interpolated(known, parts) if at == wanted).astype(np.float32)
+
+
+def midpoint(case: Case) -> np.ndarray:
+    """DIS, each picture moved along its own flow, blended."""
+    _, a, b, _ = case.around
+    found = motion.find(a, b)
+    return look.look(a, -case.t * found.forward) * (1 - case.t) + look.look(b, -(1 - case.t) * found.backward) * case.t
+
+
+def ours(case: Case) -> np.ndarray:
+    before, a, b, after = case.around
+    back = None if before is None else motion.find(before, a).backward
+    onward = None if after is None else motion.find(b, after).forward
+    course = motion.course(motion.find(a, b), back, onward)
+    return between.render(between.plan(a, b, course, case.t), a, b)
+
+
+METHODS = {"blend": blend, "minterpolate": minterpolate, "DIS midpoint": midpoint, "ours": ours}
+
+
+def measure(cases: Iterator[Case], with_ssim: bool) -> dict[str, np.ndarray]:
+    """Rows of (PSNR, IE, SSIM, CPU s) by method. A clip needs each pair's motion once, so that of the neighbours is not counted twice."""
+    rows: dict[str, list] = {name: [] for name in METHODS}
+    for case in cases:
+        for name, method in METHODS.items():
+            began = time.process_time()
+            made = np.clip(np.rint(method(case)), 0, 255)
+            spent = time.process_time() - began
+            rows[name].append((psnr(made, case.truth), interpolation_error(made, case.truth), ssim(made, case.truth) if with_ssim else 0, spent))
+    return {name: np.array(row) for name, row in rows.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--triplets", type=int, default=4)
+    parser.add_argument("--clips", default="")
+    parser.add_argument("--ssim", action="store_true")
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    wanted = given.clips.split(",") if given.clips else ["middlebury", "vimeo", *SHOTS]
+    print("| clip | frames | " + " | ".join(f"{name} dB" for name in METHODS) + " | worst frame against blend | CPU s: minterpolate, DIS, ours |")
+    print("|---|---|" + "---|" * (len(METHODS) + 2))
+    means = []
+    for name in wanted:
+        cases = {"middlebury": middlebury, "vimeo": vimeo}[name]() if name in ("middlebury", "vimeo") else shot(name, given.triplets)
+        rows = measure(cases, given.ssim)
+        means.append([row.mean(0) for row in rows.values()])
+        worst = (rows["ours"][:, 0] - rows["blend"][:, 0]).min()
+        cells = [f"{row[:, 0].mean():.2f}" + (f" / {row[:, 2].mean():.3f} / {row[:, 1].mean():.2f}" if given.ssim else "") for row in rows.values()]
+        spent = ", ".join(f"{rows[m][:, 3].mean():.2f}" for m in list(METHODS)[1:])
+        print(f"| {name} | {len(rows['ours'])} | " + " | ".join(cells) + f" | {worst:+.2f} | {spent} |", flush=True)
+    mean = np.mean(means, 0)
+    print("| mean of clips | | " + " | ".join(f"{row[0]:.2f}" for row in mean) + " | | " + ", ".join(f"{row[3]:.2f}" for row in mean[1:]) + " |")
+
+
+if __name__ == "__main__":
+    main()
