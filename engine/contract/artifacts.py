@@ -44,8 +44,10 @@ KINDS = (
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
          "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "
          "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
-    Kind("slowmo", ("%06d.png", "times.npz"), "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1"),
-    Kind("retimed", ("camera.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png"),
+    Kind("slowmo", ("%06d.png", "times.npz"),
+         "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "
+         "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut"),
+    Kind("retimed", ("camera.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png", "alpha/<subject>/contours.json"),
          "as camera, depth and mattes, at the times of slowmo, numbered as its frames"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -17,7 +17,7 @@ from ..contract.options.retime import Retime
 from ..geometry import camera as cameras
 from ..geometry.camera import Camera
 from ..media.frames import Frames, read_depth, read_png, write_depth
-from ..slowmo import between, depth, path, pictures, timeline
+from ..slowmo import between, contours, depth, path, pictures, timeline
 from ..slowmo.ahead import ahead, count, one_thread_each
 from ..slowmo.between import Plan
 from ..slowmo.courses import Courses
@@ -46,6 +46,10 @@ def run(inputs: Inputs, options: Retime, report: Report, room: Path) -> None:
             report.progress(done, total)
     for layer in layers:
         layer.finish()
+    if options.mattes and inputs.get("mattes"):
+        for source in sorted(inputs["mattes"].glob("*/contours.json")):
+            made = contours.retimed(store.read_json(source), track, moments)
+            store.write_json(room / "alpha" / source.parent.name / "contours.json", made)
     parts = [name for name, there in (("camera", camera), ("depth", options.depth and camera and inputs.get("consistent_depth"))) if there]
     mattes = sum(isinstance(layer, _Alpha) for layer in layers)
     report.used = ", ".join(parts + [f"{mattes} mattes"] * bool(mattes)) or "nothing to retime in this job"

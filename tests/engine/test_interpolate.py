@@ -134,7 +134,7 @@ def test_a_flash_does_not_ghost(tmp_path):
     lit = [pictures[0], pictures[1], np.clip(pictures[2] * 0.5, 0, 255).astype(np.uint8), pictures[3]]
     run(write_clip(tmp_path / "frames", lit), tmp_path / "room")
     truth = at(1.5) * 0.75
-    assert psnr(read(tmp_path / "room", 4), truth) > psnr(pictures[1] * 0.5 + lit[2] * 0.5, truth) + 2
+    assert psnr(read(tmp_path / "room", 4), truth) > psnr(pictures[1] * 0.5 + lit[2] * 0.5, truth) + 5
 
 
 def test_one_frame_and_a_tiny_clip(tmp_path):

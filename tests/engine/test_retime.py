@@ -51,6 +51,10 @@ def made(shot, tmp_path_factory):
         write_png(folders["frames"] / f"{number:06d}.png", shot.pictures[row])
         write_depth(folders["consistent_depth"] / f"{number:06d}.exr", shot.depth[row], (shot.depth[row] > 0).astype(np.float32))
         write_png(folders["mattes"] / "walker" / "alpha" / f"{number:06d}.png", np.rint(shot.alpha[row] * 65535).astype(np.uint16))
+    square = {str(n): [[10 * n, 5], [10 * n + 4, 5], [10 * n + 4, 9]] for n in range(1, 5)}
+    (folders["mattes"] / "walker" / "contours.json").write_text(json.dumps({
+        "size": list(SIZE), "pieces": [{"first": 1, "last": 4, "closed": True, "hole": False, "points": square}],
+    }))
     request = Request(clip="", wants=("slowmo",), store="", device="cpu")
     report = Report("", lambda message: None, lambda *step: None)
     interpolate.run(Inputs(request, folders), Interpolate(factor=FACTOR), report, folders["interpolate"])
@@ -133,6 +137,13 @@ def test_alpha_follows_the_mover(shot, made):
         got = alpha > 32767
         overlap.append((truth & got).sum() / (truth | got).sum())
     assert np.mean(overlap) > 0.93, overlap
+
+
+def test_contours_run_with_the_pictures(made):
+    piece = json.loads((made[0]["retime"] / "alpha" / "walker" / "contours.json").read_text())["pieces"][0]
+    assert np.allclose(piece["points"]["3"], [[15, 5], [19, 5], [19, 9]])
+    # Frame 4 is output 13; up to 14 (time 4.25) it is the nearest frame, and beyond it the piece is gone.
+    assert piece["first"] == 1 and piece["last"] == 14 and len(piece["points"]) == 14
 
 
 def test_source_frames_are_copied_and_resume_agrees(made, tmp_path):
