@@ -19,7 +19,7 @@ from engine.stages import cloud, consistent_depth, depth, flow
 from engine.store import write_json
 from engine.synth.shots import render
 
-SIZE, COUNT = (320, 180), 20
+SIZE, COUNT = (512, 288), 16
 LOST = 7  # a frame whose camera is taken away in one test
 
 
@@ -72,7 +72,7 @@ def test_depth_is_true_at_one_scale_for_the_whole_shot(shot, folders, stage) -> 
     assert all((plane >= 0).all() and (plane <= 1).all() for plane in confidence)
     known = [(truth > 0) & (truth < 60) for truth in shot.depth]
     figures = metrics.evaluate(list(found), list(shot.depth), known, list(shot.moving))
-    assert figures["still"]["absrel"] < 0.045  # at this small size; 0.021 at 640 px
+    assert figures["still"]["absrel"] < 0.045
     assert figures["still"]["exact"] > 0.87
     assert figures["moving"]["absrel"] < 0.2
     assert abs(figures["shot"]["scale"] - 1) < 0.01
@@ -149,4 +149,4 @@ def test_the_cloud_lies_on_the_scene(shot, folders) -> None:
     assert (np.abs(ratio - 1) < 0.05)[truth > 0].mean() > 0.85
     height = rows["xyz"][seen, 2]
     walker = moving & (np.abs(ratio - 1) < 0.08) & (height > 0.4)  # away from the ground at the feet
-    assert walker.sum() < 0.05 * (moving & (height > 0.4)).sum() + 10  # where the walker was nothing was fused
+    assert walker.sum() < 1e-3 * len(rows)
