@@ -1,4 +1,4 @@
-"""Geometry room: closed contours in a picture, traced at a level, resampled, and carried from frame to frame; numpy only.
+"""Geometry room: closed contours in a picture, traced at a level, resampled, and carried from frame to frame; numpy and scipy.
 
 Points are px with pixel centres at +0.5, x right, y down. Outer contours run clockwise on the screen (positive area), holes the other way.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 Loop = NDArray[np.float64]  # [N, 2] px, closed: the last point joins the first
 
@@ -198,12 +199,5 @@ def deviation(points: Loop, loop: Loop, step: float = 2.0) -> NDArray[np.float64
     """Distance in px from places every `step` px along the loop to the curve through points, [M]."""
     total = lengths(loop)[-1]
     there = sample(loop, np.arange(0, total, step))
-    curve = bezier(points, max(4, int(np.ceil(total / step / len(points) * 2))))
-    way = np.roll(curve, -1, 0) - curve
-    long = np.maximum((way**2).sum(1), 1e-12)
-    best = np.full(len(there), np.inf)
-    for at in range(0, len(there), 256):  # in slices, so that long contours need no large matrix
-        toward = there[at : at + 256, None] - curve[None]
-        part = np.clip((toward * way).sum(-1) / long, 0, 1)
-        best[at : at + 256] = ((toward - part[..., None] * way) ** 2).sum(-1).min(1)
-    return np.sqrt(best)
+    curve = bezier(points, max(4, int(np.ceil(2 * total / len(points)))))  # every half px
+    return cKDTree(curve).query(there)[0]

@@ -1,19 +1,193 @@
-"""The mattes room, segmentation: the mask of what moves, brought to the edges of the picture; numpy and OpenCV only."""
+"""The mattes room, segmentation: the mask of what moves, brought to the edges of the picture; numpy and OpenCV only.
+
+Motion says roughly what, colour says exactly where. Twice: colours of subject and scenery over the frames around; what they, the motion
+and (the second time) the neighbouring frames along flow say of each pixel; then a mean field whose neighbourhood is a guided filter.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract.artifacts import FRAME
+from ..media.flow import Flow
+from ..media.frames import Frames, read_png, write_png
+from .edge import guide
+from .palette import BINS, bins, blurred
+from .plate import differs
+from .subjects import fetch
+
 Mask = NDArray[np.bool_]
+Picture = NDArray[np.float32]  # [H, W]
+
+WINDOW = 8  # frames each way that share their colours
+MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover mask, colour, scenery behind, frames around, pixels around
+RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
+RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
+FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
+SPECK = 5e-4  # part of the picture below which a blob is noise
+
+
+class Segmenter:
+    """Masks at the flow's size for frames in any order; what it worked out lies in `room`, so that it can go on there."""
+
+    def __init__(self, frames: Frames, flow: Flow, movers: Path, grow: int, room: Path) -> None:
+        self.frames, self.flow, self.movers, self.grow, self.room = frames, flow, movers, grow, room
+        self.size = (max(16, flow.size[0] // 2), max(16, flow.size[1] // 2))
+        self.given = not (movers / "evidence").is_dir()  # an artist's masks are taken as they are
+        self.at = {frame: at for at, frame in enumerate(frames.numbers)}
+        self.rim = _rim(self.size)
+        keep = 4 * WINDOW + 12  # the frames around the frames around, and the furthest gaps
+        for name in ("_colours", "_moving", "_bins", "_trust", "_picture", "_belief"):
+            setattr(self, name, lru_cache(keep)(getattr(self, name)))
+
+    def prepare(self, tell: Callable[[int], None]) -> None:
+        """Both rounds over all frames, each kept in a file."""
+        if self.given:
+            return
+        for turn, folder in enumerate(("guess", "guess2")):
+            for done, frame in enumerate(self.frames.numbers, 1):
+                path = self.room / folder / f"{FRAME % frame}.png"
+                if not path.is_file():
+                    write_png(path, np.round(self._infer(frame, turn) * 255).astype(np.uint8))
+                tell(turn * len(self.frames) + done)
+            self._colours.cache_clear()  # type: ignore[attr-defined]
+            self._belief.cache_clear()  # type: ignore[attr-defined]
+
+    def mask(self, frame: int) -> Mask:
+        """The mask of a frame [H, W] at the flow's size, holes filled, specks gone."""
+        rough = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
+        if self.given:
+            return rough
+        likely = self._read("guess2", frame)
+        picture = self.frames.rgb8(frame, self.flow.size).astype(np.float32) / 255
+        large = cv2.resize(likely, self.flow.size, interpolation=cv2.INTER_LINEAR)
+        fine = guide(picture, large, np.ones_like(large), 3, 1e-3) > 0.5
+        return fill(_supported(fine, rough), 0.02)
+
+    def _read(self, folder: str, frame: int) -> Picture:
+        return read_png(self.room / folder / f"{FRAME % frame}.png").astype(np.float32) / 255
+
+    def _belief(self, frame: int, turn: int) -> Picture:
+        return self._moving(frame)[0] if turn == 0 else self._read("guess", frame)
+
+    def _around(self, frame: int) -> list[int]:
+        at = self.at[frame]
+        return self.frames.numbers[max(0, at - WINDOW) : at + WINDOW + 1]
+
+    def _infer(self, frame: int, turn: int) -> Picture:
+        """How likely each pixel belongs to a subject, at half the flow's size."""
+        moving, evidence = self._moving(frame)
+        follow = self._follow(frame)
+        odds = np.where(moving > 0.5, MOTION - FLUID * (1 - follow), -MOTION) + 0.6 * np.clip(evidence - 1.5, -1.5, 2) * follow
+        odds = odds + COLOUR * self._colour_odds(frame, turn)[self._bins(frame)]
+        odds = odds + self._scenery_odds(frame, turn)
+        if turn:
+            odds = odds + VOTE * self._votes(frame)
+        picture = self._picture(frame)
+        likely = _sigmoid(odds)
+        for _ in range(STEPS):
+            around = np.clip(guide(picture, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
+            likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
+        return likely
+
+    def _scenery_odds(self, frame: int, turn: int) -> Picture:
+        """Against what looks like the scenery that other frames show there, for what does not."""
+        others = []
+        for gap in (way * gap for gap in self.flow.gaps[-2:] for way in (-1, 1)):
+            field = self.flow.get(frame, frame + gap) if frame + gap in self.at else None
+            if field is not None:
+                valid = cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA)
+                others.append((self._picture(frame + gap), self._belief(frame + gap, turn), self._small(field[0]), valid))
+        if not others:
+            return np.zeros(self.size[::-1], np.float32)
+        apart = differs(self._picture(frame), self._belief(frame, turn), others)
+        return np.where(apart < 0, np.float32(0), np.clip(PLATE * (apart - 1), -PLATE, PLATE))
+
+    def _picture(self, frame: int) -> Picture:
+        return self.frames.rgb(frame, self.size).astype(np.float32) / (65535 if self.frames.bits > 8 else 255)
+
+    def _colour_odds(self, frame: int, turn: int) -> Picture:
+        """Log odds of each colour bin, from the frames around."""
+        pairs = [self._colours(other, turn) for other in self._around(frame)]
+        front, back = (blurred(np.sum([pair[side] for pair in pairs], axis=0)) for side in (0, 1))
+        front, back = front / max(front.sum(), 1e-9), back / max(back.sum(), 1e-9)
+        return np.clip(np.log((front + 1e-5) / (back + 1e-5)), -4, 4).astype(np.float32)
+
+    def _colours(self, frame: int, turn: int) -> tuple[Picture, Picture]:
+        """How often each colour is seen on subjects and on scenery; scenery near a subject counts more."""
+        belief, follow, bins = self._belief(frame, turn), self._follow(frame), self._bins(frame).ravel()
+        near = cv2.GaussianBlur(belief, (0, 0), self.size[0] / 27)
+        front, back = belief * follow**2, (1 - belief) * (0.3 + near) + belief * (1 - follow) * 4
+        return tuple(np.bincount(bins, part.ravel(), BINS**3).astype(np.float32) for part in (front, back))  # type: ignore[return-value]
+
+    def _bins(self, frame: int) -> NDArray[np.int32]:
+        return bins(np.round(self._picture(frame) * 255).astype(np.uint8))
+
+    def _moving(self, frame: int) -> tuple[Picture, Picture]:
+        mask = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow).astype(np.float32)
+        evidence = read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
+        return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, evidence))  # type: ignore[return-value]
+
+    def _follow(self, frame: int) -> Picture:
+        """How well a place can be followed, 0..1, against the best of what moves; 1 everywhere unless scenery seems to move."""
+        around = [self._trust(other) for other in self._around(frame)]
+        low, high = RIM
+        suspect = np.clip((np.median([share for _, share, _ in around]) - low) / (high - low), 0, 1)
+        best = [value for _, _, value in around if value > 0]
+        if suspect == 0 or not best:
+            return np.ones(self.size[::-1], np.float32)
+        relative = np.clip(self._trust(frame)[0] / np.median(best), 0, 1) ** 3
+        return (1 - suspect + suspect * relative).astype(np.float32)
+
+    def _trust(self, frame: int) -> tuple[Picture, float, float]:
+        """How well flow follows each place, the share of the rim that moves, and the trust that the best of the movers reach."""
+        moving = self._moving(frame)[0] > 0.5
+        grey = self._grey(frame)
+        detail = cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (7, 7)) + 2
+        held, missed = [], []
+        for way in (-1, 1):
+            for gap in self.flow.gaps[:3]:
+                field = self.flow.get(frame, frame + way * gap)
+                if field is None:
+                    continue
+                held.append(cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA))
+                if gap == self.flow.gaps[0]:
+                    moved = fetch(self._grey(frame + way * gap), self._small(field[0]))
+                    missed.append(cv2.blur(np.abs(moved - grey), (7, 7)) / detail)
+        trust = cv2.blur(np.mean(held, axis=0), (15, 15)) if held else np.ones_like(grey)
+        if missed:
+            trust = trust * np.exp(-np.maximum(np.min(missed, axis=0) - 0.4, 0))
+        best = float(np.percentile(trust[moving], 80)) if moving.sum() > 20 else 0.0
+        return trust, float(moving[self.rim].mean()), best
+
+    def _grey(self, frame: int) -> Picture:
+        return cv2.cvtColor(self._picture(frame), cv2.COLOR_RGB2GRAY) * 255
+
+    def _votes(self, frame: int) -> Picture:
+        """What the first round said of the same places in neighbouring frames, -1..1."""
+        total, weight = np.zeros(self.size[::-1], np.float32), np.ones(self.size[::-1], np.float32)
+        for other in (frame - 2 * self.flow.gaps[0], frame - self.flow.gaps[0], frame + self.flow.gaps[0], frame + 2 * self.flow.gaps[0]):
+            field = self.flow.get(frame, other) if other in self.at else None
+            if field is not None:
+                valid = cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA)
+                total += valid * (2 * fetch(self._read("guess", other), self._small(field[0])) - 1)
+                weight += valid
+        return total / np.maximum(weight - 1, 1)
+
+    def _small(self, flow: NDArray[np.float32]) -> NDArray[np.float32]:
+        scale = np.array([self.size[0] / flow.shape[1], self.size[1] / flow.shape[0]], np.float32)
+        return cv2.resize(flow, self.size, interpolation=cv2.INTER_AREA) * scale
 
 
 def whole(mask: Mask, grow: int, hole: float = 0.01) -> Mask:
-    """A mover mask without its safety margin of `grow` px, and with its holes filled up to that part of its blob."""
-    inner = mask.astype(np.uint8)
-    if grow:
-        inner = cv2.erode(inner, disc(grow))
+    """A mover mask without its safety margin of `grow` px, and with its holes filled up to that part of its area."""
+    inner = cv2.erode(mask.astype(np.uint8), disc(grow)) if grow else mask.astype(np.uint8)
     return fill(inner.astype(bool), hole)
 
 
@@ -29,3 +203,23 @@ def fill(mask: Mask, hole: float) -> Mask:
 def disc(radius: int) -> NDArray[np.uint8]:
     """A round structuring element."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def _supported(mask: Mask, rough: Mask) -> Mask:
+    """The blobs that motion supports: large enough, and a third of them in the rough mask."""
+    count, label, about, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    inside = np.bincount(label[rough], minlength=count)
+    keep = (about[:count, cv2.CC_STAT_AREA] >= SPECK * mask.size) & (inside > about[:count, cv2.CC_STAT_AREA] / 3)
+    keep[0] = False
+    return keep[label]
+
+
+def _rim(size: tuple[int, int]) -> Mask:
+    rim = np.ones(size[::-1], bool)
+    width = max(2, size[1] // 40)
+    rim[width:-width, width:-width] = False
+    return rim
+
+
+def _sigmoid(odds: Picture) -> Picture:
+    return (1 / (1 + np.exp(-odds))).astype(np.float32)

@@ -1,0 +1,97 @@
+"""The mattes room, people: Robust Video Matting over a shot, frame after frame; needs torch, knows no Blender.
+
+The states that the network hands from frame to frame are kept every few frames, so that a stopped run goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import device as devices
+from .. import weights as table
+from ..contract.artifacts import FRAME
+from ..media.frames import Frames, read_png, write_png
+from ..nets import rvm
+from ..store import beside
+
+EVERY = 8  # frames from one kept state to the next
+NAMES = ("rvm_mobilenetv3", "rvm_resnet50")
+
+
+def find_weights(given: str) -> Path:
+    """The file that the user names, or the installed one; a failure says how to get it."""
+    if given:
+        return Path(given)
+    return next((path for name in NAMES if (path := table.find(name))), None) or table.need(NAMES[0])
+
+
+@torch.inference_mode()
+def write(frames: Frames, weights: Path, ratio: float, device: Any, room: Path, tell: Callable[[int], None]) -> str:
+    """room/alpha and room/foreground of every frame; returns what was used, in words."""
+    net = rvm.fuse(rvm.load(weights)).to(device)
+    ratio = ratio or rvm.auto_ratio(frames.size[1], frames.size[0])
+    cuts, states = set(frames.cuts), rvm.BLANK
+    first = _resume(frames.numbers, room)
+    if first:
+        states = _read_states(room, frames.numbers[first - 1], device)
+    for done, frame in enumerate(frames.numbers[first:], first + 1):
+        if frame in cuts:
+            states = rvm.BLANK
+        src = _tensor(frames.rgb(frame), device)
+        with devices.autocast(device):
+            fgr, pha, states = net(src, states, ratio)
+        _write(frames, frame, room, fgr, pha)
+        if done % EVERY == 0:
+            _write_states(room, frame, states)
+        tell(done)
+    return f"Robust Video Matting ({weights.name}, inner size {ratio:.3f})"
+
+
+def _resume(numbers: list[int], room: Path) -> int:
+    """How many frames are finished up to the last kept state."""
+    for done in range(len(numbers) // EVERY * EVERY, 0, -EVERY):
+        whole = all((room / kind / f"{FRAME % frame}.png").is_file() for kind in ("alpha", "foreground") for frame in numbers[:done])
+        if whole and _state_path(room, numbers[done - 1]).is_file():
+            return done
+    return 0
+
+
+def _tensor(picture: np.ndarray, device: Any) -> torch.Tensor:
+    """[H, W, 3] of 8 or 16 bit -> [1, 3, H, W] 0..1, channels last in memory as the network likes it."""
+    peak = 65535 if picture.dtype == np.uint16 else 255
+    return torch.from_numpy(picture.astype(np.float32) / peak).to(device).permute(2, 0, 1)[None]
+
+
+def _write(frames: Frames, frame: int, room: Path, fgr: torch.Tensor, pha: torch.Tensor) -> None:
+    peak = 65535 if frames.bits > 8 else 255
+    alpha = pha[0, 0].float().cpu().numpy()
+    colour = fgr[0].float().permute(1, 2, 0).cpu().numpy() * (alpha > 0)[..., None]
+    write_png(room / "foreground" / f"{FRAME % frame}.png", np.round(colour * peak).astype(np.uint16 if peak > 255 else np.uint8))
+    write_png(room / "alpha" / f"{FRAME % frame}.png", np.round(alpha * 65535).astype(np.uint16))
+
+
+def _state_path(room: Path, frame: int) -> Path:
+    return room / "states" / f"{FRAME % frame}.npz"
+
+
+def _write_states(room: Path, frame: int, states: rvm.States) -> None:
+    arrays = {f"r{at}": state.float().cpu().numpy() for at, state in enumerate(states, 1) if state is not None}
+    with beside(_state_path(room, frame)) as fresh, open(fresh, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _read_states(room: Path, frame: int, device: Any) -> rvm.States:
+    with np.load(_state_path(room, frame), allow_pickle=False) as file:
+        r1, r2, r3, r4 = (torch.from_numpy(file[f"r{at}"]).to(device) for at in range(1, 5))
+    return r1, r2, r3, r4
+
+
+def area(room: Path, numbers: list[int]) -> dict[int, int]:
+    """Pixels of the matte above one half, per frame that has any."""
+    counts = {frame: int(np.count_nonzero(read_png(room / "alpha" / f"{FRAME % frame}.png") > 32767)) for frame in numbers}
+    return {frame: count for frame, count in counts.items() if count}

@@ -1,0 +1,102 @@
+"""The mattes stage on shapes whose answer is known: contours that follow, soft edges, colour without fringe, subjects, drawn masks."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.contract.options import Mattes
+from engine.failures import RequestFailure, ShotFailure
+from engine.geometry import contour
+from engine.mattes import edge, foreground
+from engine.mattes.choice import Subject, choose
+from engine.mattes.outline import Outliner
+from engine.mattes.subjects import Linker
+
+H, W = 180, 320
+
+
+def _disc(x: float, y: float, radius: float) -> np.ndarray:
+    yy, xx = np.mgrid[:H, :W] + 0.5
+    return np.clip(radius + 0.5 - np.hypot(xx - x, yy - y), 0, 1).astype(np.float32)
+
+
+def _still(shift: tuple[float, float] = (0, 0)) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((H, W, 2), shift, np.float32), np.ones((H, W), bool)
+
+
+def test_contours_are_exact_and_say_which_are_holes():
+    ring = _disc(150, 90, 60) * (1 - _disc(150, 90, 30))
+    loops = sorted(contour.trace(ring), key=contour.area)
+    assert [np.sign(contour.area(loop)) for loop in loops] == [-1, 1]
+    assert contour.area(loops[1]) == pytest.approx(np.pi * 60**2, rel=2e-3)
+    assert np.abs(np.hypot(*(loops[1] - [150, 90]).T) - 60).max() < 0.1
+    whole = contour.trace(np.ones((10, 20)))[0]
+    assert whole.min() == 0 and tuple(whole.max(0)) == (20, 10)  # the picture's own edge
+
+
+def test_few_points_describe_a_contour():
+    loop = contour.trace(_disc(150, 90, 60))[0]
+    points = contour.sample(loop, contour.place(loop, 12))
+    assert contour.deviation(points, loop).max() < 0.6
+
+
+def test_points_follow_the_subject_and_do_not_slide():
+    outliner = Outliner((W, H), 64)
+    box = np.zeros((H, W), np.float32)
+    box[60:120, 60:110] = 1
+    for frame in range(10):
+        moved = np.roll(box, 6 * frame, axis=1)
+        outliner.step(frame, moved, _still((6, 0)) if frame else None)
+    assert len(outliner.pieces) == 1 and len(outliner.pieces[0].points) == 10
+    path = np.stack([outliner.pieces[0].points[frame] - [6 * frame, 0] for frame in range(10)])
+    assert np.abs(path - path[0]).max() < 1.5
+    assert all(len(points) == len(path[0]) for points in outliner.pieces[0].points.values())
+
+
+def test_a_split_begins_new_pieces_and_a_cut_too():
+    outliner = Outliner((W, H), 64)
+    for frame in range(6):
+        apart = 0 if frame < 3 else 60
+        outliner.step(frame, np.maximum(_disc(130 - apart, 90, 30), _disc(160 + apart, 90, 30)), _still() if frame else None)
+    assert [sorted(piece.points) for piece in outliner.pieces] == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
+    outliner.step(6, _disc(150, 90, 30), None)
+    assert sorted(outliner.pieces[-1].points) == [6]
+
+
+def test_edge_is_soft_where_colours_say_so_and_foreground_shows_no_fringe():
+    alpha = cv2.GaussianBlur(_disc(160, 90, 50), (0, 0), 3)
+    front, back = np.array([0.9, 0.3, 0.1], np.float32), np.array([0.1, 0.4, 0.8], np.float32)
+    picture = alpha[..., None] * front + (1 - alpha[..., None]) * back
+    found = edge.soften(picture, _disc(160, 90, 52), 10)
+    assert np.abs(found - alpha).mean() < 0.005 < np.abs(_disc(160, 90, 52) - alpha).mean()
+    colour = foreground.unmix(picture, found)
+    assert np.abs(colour - front)[found > 0.2].max() < 0.08
+
+
+def test_subjects_keep_their_ids_when_they_touch_and_part():
+    linker, picture = Linker(), np.zeros((H, W, 3), np.uint8)
+    at = [60, 90, 115, 125, 115, 90, 60]
+    seen = []
+    for frame, x in enumerate(at):
+        step = 0 if frame == 0 else x - at[frame - 1]
+        flow = np.zeros((H, W, 2), np.float32)
+        flow[:, : W // 2 + 20, 0] = -step
+        labels = linker.step(frame, np.maximum(_disc(x, 90, 30), _disc(200, 90, 40)) > 0.5, (flow, np.ones((H, W), bool)) if frame else None, picture)
+        seen.append((int(labels[90, x]), int(labels[90, 200])))
+    assert seen[0][0] != seen[0][1] and set(seen) == {seen[0]}
+
+
+def test_choice_of_subjects():
+    found = [Subject(frozenset({n}), {f: 100 * n for f in range(5)}, (0.2 * n, 0.5)) for n in (1, 2, 3)]
+    assert [sorted(s.ids) for s in choose(found, 10000, 5, Mattes()).values()] == [[3], [2], [1]]
+    kept = choose(found, 10000, 5, Mattes(keep="2", join="1+3"))
+    assert {name: sorted(s.ids) for name, s in kept.items()} == {"subject_2": [2]}
+    assert sorted(choose(found, 10000, 5, Mattes(join="1+3"))["subject_1"].ids) == [1, 3]
+    assert [sorted(s.ids) for s in choose(found, 10000, 5, Mattes(region="0,0,0.3,1")).values()] == [[1]]
+    with pytest.raises(ShotFailure) as nothing:
+        choose(found, 10000, 5, Mattes(least=0.5))
+    assert nothing.value.code == "no-movers"
+    with pytest.raises(RequestFailure):
+        choose(found, 10000, 5, Mattes(keep="all"))
