@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.reprojection import transfer
-from .epipolar import find_homography
+from ..geometry.reprojection import sampson, transfer
+from .epipolar import find_fundamental, find_homography
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -28,6 +28,7 @@ class Diagnosis:
     turn: float  # what a mere turn of the camera leaves unexplained
     turn_zoom: float  # the same where the lens may zoom as well
     flat: float  # what a homography leaves
+    lined: float  # what an epipolar geometry leaves
     focal: float  # focal length at which turns explain most
 
     @property
@@ -39,26 +40,30 @@ class Diagnosis:
             return "motion"
         if self.turn < 0.0014 + 0.004 * self.moved:
             return "tripod"
-        zooms = self.turn_zoom < 1.4 * self.flat + 0.0005 and self.turn > 3 * self.turn_zoom
-        return "tripod zoom" if zooms and self.flat < 0.06 * self.moved + 0.0008 else "free"
+        zooms = self.turn_zoom < 1.4 * self.flat + 0.001 and self.turn > 3 * self.turn_zoom
+        deep = self.flat > 4 * self.lined + 0.0008 or self.flat > 0.04 * self.moved + 0.0008
+        return "tripod zoom" if zooms and not deep else "free"
 
 
 def look(tracks: Tracks, views: int, size: tuple[int, int]) -> Diagnosis:
     """Diagnose the still tracks [N] of a span of `views` frames."""
     lasting = tracks.long(min(5, max(2, views)))
     if not len(lasting.track):
-        return Diagnosis(0, 0, 0, 0, 0, 0, 1)
+        return Diagnosis(0, 0, 0, 0, 0, 0, 0, 1)
     rows, width = lasting.views(views), size[0]
     alive = float(np.median([r.stop - r.start for r in rows]))
     motion = _widest(lasting, rows) / width
-    pairs = _apart(lasting, rows, int(np.clip(views // 6, min(4, views - 1), 12)))
+    pairs = _apart(lasting, rows, int(np.clip(views // 3, min(4, views - 1), 16)))
+    if len(pairs) < 3:
+        pairs = _apart(lasting, rows, int(np.clip(views // 6, min(4, views - 1), 8)))
     if not pairs:
-        return Diagnosis(alive, motion, 0, 0, 0, 0, 1)
+        return Diagnosis(alive, motion, 0, 0, 0, 0, 0, 1)
     moved = float(np.median([np.median(np.linalg.norm(b - a, axis=1)) for a, b in pairs])) / width
     focal, turn = turn_only(pairs, size)
     zoomed, turn_zoom = turn_only(pairs, size, True)
     flat = float(np.median([_flat_residual(a, b) for a, b in pairs])) / width
-    found = Diagnosis(alive, motion, moved, turn, turn_zoom, flat, focal)
+    lined = float(np.median([_lined_residual(a, b) for a, b in pairs])) / width
+    found = Diagnosis(alive, motion, moved, turn, turn_zoom, flat, lined, focal)
     return replace(found, focal=zoomed) if found.kind == "tripod zoom" else found
 
 
@@ -90,6 +95,11 @@ def _flat_residual(a: Array, b: Array) -> float:
     return np.inf if homography is None else float(np.quantile(np.linalg.norm(transfer(homography, a) - b, axis=1), 0.8))
 
 
+def _lined_residual(a: Array, b: Array) -> float:
+    fundamental = find_fundamental(a, b, 1.0)
+    return 0.0 if fundamental is None else float(np.quantile(sampson(fundamental, a, b), 0.8))
+
+
 def turn_only(pairs: list[tuple[Array, Array]], size: tuple[int, int], zoom: bool = False) -> tuple[float, float]:
     """Focal length in widths at which turns alone explain pairs of pixels best, and the residual in widths (80th percentile).
 
@@ -104,23 +114,29 @@ def turn_only(pairs: list[tuple[Array, Array]], size: tuple[int, int], zoom: boo
 
 
 def _pair_residual(a: Array, b: Array, zoom: bool) -> float:
-    if not zoom:
-        return float(np.quantile(rotation_between(a, b)[1], 0.8))
+    return float(np.quantile(rotation_between(a, b, zoom)[2], 0.8))
+
+
+def rotation_between(a: Array, b: Array, zoom: bool = False) -> tuple[Array, float, Array]:
+    """The rotation [3, 3] and growth that best carry normalised points a onto b [N, 2], and what they leave [N].
+
+    Kabsch's rotation, re-weighted, in turns with the growth where the lens may `zoom`.
+    """
     spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (a, b)]
-    ratio = spread[1] / max(spread[0], 1e-9)
-    return min(float(np.quantile(rotation_between(a, b / (ratio * k))[1], 0.8)) * ratio * k for k in (0.98, 1.0, 1.02))
-
-
-def rotation_between(a: Array, b: Array) -> tuple[Array, Array]:
-    """The rotation [3, 3] that best carries normalised points a onto b [N, 2], and what it leaves [N] (Kabsch, re-weighted)."""
-    p, q = (np.concatenate([x, np.ones((len(x), 1))], 1) for x in (a, b))
-    p /= np.linalg.norm(p, axis=1, keepdims=True)
-    q /= np.linalg.norm(q, axis=1, keepdims=True)
-    weight = np.ones(len(p))
-    for _ in range(4):
-        u, _, vt = np.linalg.svd((q * weight[:, None]).T @ p)
+    growth = float(spread[1] / max(spread[0], 1e-9)) if zoom else 1.0
+    p, weight = _bearings(a), np.ones(len(a))
+    for _ in range(8 if zoom else 4):
+        u, _, vt = np.linalg.svd((_bearings(b / growth) * weight[:, None]).T @ p)
         rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
         turned = p @ rotation.T
-        error = np.linalg.norm(turned[:, :2] / turned[:, 2:] - b, axis=1)
+        flat = turned[:, :2] / turned[:, 2:]
+        if zoom:
+            growth = max(float((weight * (flat * b).sum(1)).sum() / (weight * (flat**2).sum(1)).sum()), 0.05)
+        error = np.linalg.norm(flat * growth - b, axis=1)
         weight = 1 / (1 + (error / max(2 * float(np.median(error)), 1e-9)) ** 2)
-    return rotation, error
+    return rotation, growth, error
+
+
+def _bearings(flat: Array) -> Array:
+    rays = np.concatenate([flat, np.ones((len(flat), 1))], 1)
+    return rays / np.linalg.norm(rays, axis=1, keepdims=True)

@@ -8,6 +8,7 @@ from .tracks import Tracks
 
 MOVED = 0.04  # part of the width
 ALIVE = 0.35  # part of the tracks
+LEAST = 20  # tracks without which a view is no key
 SHARED = 150  # tracks that a key must share with the one before, so that three in a row still share some
 
 
@@ -22,15 +23,19 @@ def choose(tracks: Tracks, count: int, width: float, most: int = 400) -> list[in
 
 
 def _walk(tracks: Tracks, count: int, moved: float) -> list[int]:
-    views, keys = tracks.views(count), [0]
-    for view in range(1, count):
+    views = tracks.views(count)
+    full = [view for view in range(count) if views[view].stop - views[view].start >= LEAST]
+    if len(full) < 2:
+        return full
+    keys = [full[0]]
+    for before, view in zip(full[:-1], full[1:]):
         start = views[keys[-1]]
         a, b = tracks.pair(start, views[view])
         if len(a) < max(ALIVE * (start.stop - start.start), SHARED):
-            # The frame before still shared more with the last key.
-            keys.append(view - 1 if view - 1 > keys[-1] else view)
+            # The view before still shared more with the last key.
+            keys.append(before if before > keys[-1] else view)
         elif np.median(np.linalg.norm(tracks.xy[b] - tracks.xy[a], axis=1)) > moved:
             keys.append(view)
-    if keys[-1] != count - 1:
-        keys.append(count - 1)
+    if keys[-1] != full[-1]:
+        keys.append(full[-1])
     return keys

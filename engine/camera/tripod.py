@@ -17,6 +17,7 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 FITS = 2.0  # px by which an observation may miss its direction
 PER_VIEW = 200
+STARTS = (0.7, 1.1, 1.8, 3.0)  # focal lengths, in widths
 LINK = 25  # tracks that two neighbours must share
 
 
@@ -28,20 +29,17 @@ def solve(
     Points are directions of length 1 from the camera, which stands at the origin.
     """
     still = tracks.where(~tracks.moving)
-    start, posed = _chained(still, views, size, focal, zoom)
-    keep = posed[tracks.view] & ~tracks.moving
-    sigma = None
-    for limit, rounds in ((12.0, 8), (4.0, 12), (FITS, 20)):
-        start = replace(start, points=_directions(start, tracks, keep))
-        error = np.linalg.norm(start.residuals(tracks), axis=1)
-        ahead = np.einsum("nj,nj->n", start.rotation[tracks.view][:, 2], start.points[tracks.track]) > 0.05
-        keep = posed[tracks.view] & ahead & (error < limit)
-        chosen = bundle.carrying(tracks, keep, PER_VIEW)
-        few = tracks.where(chosen)
-        number, again = np.unique(few.track, return_inverse=True)
-        small = replace(start, points=start.points[number], zooming=zoom, known=known, free_radial=1)
-        small, sigma = adjust.adjust(small, replace(few, track=again), loss, rounds)
-        start = replace(small, points=start.points)
+    # A wrong focal length bends a turn into something that almost fits, so several are tried.
+    guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
+    tries = []
+    for guess in guesses:
+        start, posed = _chained(still, views, size, guess, zoom)
+        start = replace(start, zooming=zoom, known=known, free_radial=0)
+        start, keep, sigma = _refined(start, tracks, posed, loss, ((30.0, 6), (8.0, 8)), PER_VIEW // 3)
+        error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
+        tries.append((float(np.minimum(error, 8.0).mean()), len(tries), start, keep, sigma))
+    _, _, start, keep, sigma = min(tries)
+    start, keep, sigma = _refined(replace(start, free_radial=1), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
     start = replace(start, points=_directions(start, tracks, keep))
     error = np.linalg.norm(start.residuals(tracks), axis=1)
     seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))
@@ -50,6 +48,23 @@ def solve(
     points = np.where(good[:, None], start.points, np.nan)
     state = State(size, np.exp(start.log_focal), np.array([*start.radial, 0, 0]), pose(start.rotation, np.zeros((views, 3))), posed, points)
     return state, fits & good[tracks.track], sigma
+
+
+def _refined(
+    start: adjust.Bundle, tracks: Tracks, posed: NDArray[np.bool_], loss: float, stages: tuple[tuple[float, int], ...], per_view: int
+) -> tuple[adjust.Bundle, NDArray[np.bool_], float | None]:
+    """Adjusted in stages of (error px within which observations count, rounds)."""
+    keep, sigma = posed[tracks.view] & ~tracks.moving, None
+    for limit, rounds in stages:
+        start = replace(start, points=_directions(start, tracks, keep))
+        error = np.linalg.norm(start.residuals(tracks), axis=1)
+        ahead = np.einsum("nj,nj->n", start.rotation[tracks.view][:, 2], start.points[tracks.track]) > 0.05
+        keep = posed[tracks.view] & ahead & (error < limit)
+        few = tracks.where(bundle.carrying(tracks, keep, per_view))
+        number, again = np.unique(few.track, return_inverse=True)
+        small, sigma = adjust.adjust(replace(start, points=start.points[number]), replace(few, track=again), loss, rounds)
+        start = replace(small, points=start.points)
+    return start, keep, sigma
 
 
 def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool) -> tuple[adjust.Bundle, NDArray[np.bool_]]:
@@ -66,10 +81,8 @@ def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zo
             piece[view] += 1
             continue
         p, q = tracks.xy[a] - centre, tracks.xy[b] - centre
-        if zoom:
-            spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (p, q)]
-            log_focal[view] += np.log(spread[1] / spread[0])
-        step, _ = rotation_between(p / np.exp(log_focal[view - 1]), q / np.exp(log_focal[view]))
+        step, growth, _ = rotation_between(p / np.exp(log_focal[view - 1]), q / np.exp(log_focal[view]), zoom)
+        log_focal[view] += np.log(growth)
         rotation[view] = step @ rotation[view - 1]
     longest = int(np.bincount(piece).argmax())
     points = np.zeros((int(tracks.track.max()) + 1, 3))

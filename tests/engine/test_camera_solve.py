@@ -1,0 +1,127 @@
+"""The camera from made tracks, against the truth: what is solved, what is refused, and that it repeats."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from camera_tracks import SIZE, make, path  # noqa: E402
+
+from engine.camera import adjust, diagnosis, span  # noqa: E402
+from engine.camera.tracks import Tracks  # noqa: E402
+from engine.contract.options import Solve  # noqa: E402
+from engine.failures import ShotFailure  # noqa: E402
+from engine.geometry.pose import invert, pose  # noqa: E402
+from engine.metrics.trajectory import compare  # noqa: E402
+
+VIEWS = 24
+FIXED = np.full(VIEWS, 520.0)
+
+
+def solve(tracks: Tracks, folder: Path, views: int = VIEWS, focal: float = 0.0, **options: object) -> span.Solved:
+    return span.solve(span.Question(tracks, views, SIZE, Solve(**options), focal, folder / "work", lambda: None))
+
+
+def judge(answer: span.Solved, poses: np.ndarray, focal: np.ndarray):
+    posed = answer.state.posed
+    return compare(invert(answer.state.pose)[posed], poses[posed], answer.state.focal[posed], focal[posed])
+
+
+def test_travelling_camera_among_movers(tmp_path: Path) -> None:
+    poses = path(VIEWS)
+    answer = solve(make(poses, FIXED, movers=0.25), tmp_path)
+    error = judge(answer, poses, FIXED)
+    assert answer.state.posed.all() and answer.motion == "free" and answer.lens == "fixed"
+    assert error.ate_percent < 0.2 and error.rotation_worst_degrees < 0.2 and error.focal_percent < 2
+    assert abs(answer.state.distortion[0] + 0.05) < 0.02
+    assert answer.sigma is not None and 1e-4 < answer.sigma < 0.02
+    again = solve(make(poses, FIXED, movers=0.25), tmp_path)
+    assert np.array_equal(again.state.pose, answer.state.pose) and np.array_equal(again.state.points, answer.state.points, equal_nan=True)
+
+
+def test_known_focal_length_is_kept(tmp_path: Path) -> None:
+    answer = solve(make(path(VIEWS), FIXED), tmp_path, focal=520.0, lens="known")
+    assert (answer.state.focal == 520).all() and answer.lens == "known" and judge(answer, path(VIEWS), FIXED).ate_percent < 0.2
+
+
+def test_zoom_on_the_move_is_a_zoom(tmp_path: Path) -> None:
+    poses, focal = path(VIEWS), 480 * np.linspace(1, 1.35, VIEWS)
+    answer = solve(make(poses, focal, distortion=(0, 0, 0, 0)), tmp_path)
+    error = judge(answer, poses, focal)
+    assert answer.lens == "zoom" and error.ate_percent < 0.5 and error.focal_percent < 2
+
+
+def test_tripod_turns_without_travel(tmp_path: Path) -> None:
+    poses = path(VIEWS, travel=0, turn=0.35)
+    answer = solve(make(poses, FIXED), tmp_path)
+    assert answer.motion == "tripod" and answer.lens == "fixed" and answer.state.posed.all()
+    assert not answer.state.pose[:, :3, 3].any()
+    turned = invert(answer.state.pose)
+    shifted = pose(poses[:, :3, :3], np.arange(VIEWS)[:, None] * [1.0, 0, 0])
+    assert compare(turned, shifted, answer.state.focal, FIXED).rotation_worst_degrees < 0.1
+    assert np.abs(answer.state.focal / FIXED - 1).max() < 0.02
+
+
+def test_tripod_that_zooms(tmp_path: Path) -> None:
+    focal = 480 * np.linspace(1, 1.4, VIEWS)
+    answer = solve(make(path(VIEWS, travel=0, turn=0.35), focal, distortion=(0, 0, 0, 0)), tmp_path)
+    assert answer.motion == "tripod" and answer.lens == "zoom"
+    assert np.abs(answer.state.focal / focal - 1).max() < 0.04
+
+
+def test_refusals_say_why(tmp_path: Path) -> None:
+    still = make(np.tile(np.eye(4), (VIEWS, 1, 1)), FIXED)
+    noise = make(path(VIEWS), FIXED, points=8)
+    turn = make(path(VIEWS, travel=0, turn=0.35), FIXED)
+    for code, tracks, options in (("no-motion", still, {}), ("no-tracks", noise, {}), ("no-parallax", turn, {"motion": "free"})):
+        with pytest.raises(ShotFailure) as caught:
+            solve(tracks, tmp_path, **options)
+        assert caught.value.code == code and caught.value.why and caught.value.remedy
+    with pytest.raises(ShotFailure) as caught:
+        solve(still.where(still.view < 2), tmp_path, views=2)
+    assert caught.value.code == "too-short"
+
+
+def test_views_without_tracks_are_lost_and_shift_nothing(tmp_path: Path) -> None:
+    poses = path(VIEWS)
+    tracks = make(poses, FIXED)
+    answer = solve(tracks.where((tracks.view < 11) | (tracks.view > 12)), tmp_path)
+    assert answer.state.posed.sum() == VIEWS - 2 and not answer.state.posed[11:13].any()
+    assert judge(answer, poses, FIXED).ate_percent < 0.3
+
+
+def test_diagnosis_tells_shots_apart() -> None:
+    assert diagnosis.look(make(path(VIEWS), FIXED), VIEWS, SIZE).kind == "free"
+    assert diagnosis.look(make(path(VIEWS, travel=0), FIXED), VIEWS, SIZE).kind == "tripod"
+
+
+@pytest.mark.parametrize(("turning", "zooming"), [(True, False), (True, True), (False, False), (False, True)])
+def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
+    views = 6
+    tracks = make(path(views, travel=0 if turning else 1), np.full(views, 500.0), points=40)
+    random = np.random.default_rng(3)
+    points = random.uniform([-2, -1, 4], [2, 1, 9], (int(tracks.track.max()) + 1, 3))
+    camera = invert(path(views))
+    bundle = adjust.Bundle(
+        camera[:, :3, :3], np.zeros((views, 3)) if turning else camera[:, :3, 3], np.full(views, np.log(500.0)), np.array([-0.05, 0.01]),
+        points / (np.linalg.norm(points, axis=1, keepdims=True) if turning else 1), np.array([320.0, 180]), turning, zooming, free_radial=2,
+    )
+    own, shared, by_point = bundle.jacobians(tracks)
+    before, tiny = bundle.residuals(tracks), 1e-6
+    for k in range(bundle.own):
+        step = np.zeros(views * bundle.own + bundle.shared)
+        step[k :: bundle.own][:views] = tiny
+        slope = (bundle.moved(step, 0 * bundle.points).residuals(tracks) - before) / tiny
+        assert np.allclose(slope, own[:, :, k], atol=1e-4 * np.abs(own[:, :, k]).max() + 1e-5)
+    for k in range(bundle.shared):
+        step = np.zeros(views * bundle.own + bundle.shared)
+        step[views * bundle.own + k] = tiny
+        slope = (bundle.moved(step, 0 * bundle.points).residuals(tracks) - before) / tiny
+        assert np.allclose(slope, shared[:, :, k], atol=1e-4 * np.abs(shared[:, :, k]).max() + 1e-5)
+    if not turning:
+        slope = (bundle.moved(np.zeros(views * bundle.own + bundle.shared), np.array([tiny, 0, 0]) + 0 * bundle.points).residuals(tracks) - before) / tiny
+        assert np.allclose(slope, by_point[:, :, 0], atol=1e-3 * np.abs(by_point).max())
