@@ -8,13 +8,19 @@ from .tracks import Tracks
 
 MOVED = 0.04  # part of the width
 ALIVE = 0.35  # part of the tracks
+FEWEST = 6  # keys that a map should rest on
 LEAST = 20  # tracks without which a view is no key
 SHARED = 150  # tracks that a key must share with the one before, so that three in a row still share some
 
 
 def choose(tracks: Tracks, count: int, width: float, most: int = 400) -> list[int]:
-    """Views from the first to the last, a new one where the median track has moved or most are lost; at most about `most`."""
+    """Views from the first to the last, a new one where the median track has moved or most are lost; at most about `most`.
+
+    Where the whole shot moves little, its small steps must do: two keys alone carry no map.
+    """
     step = MOVED
+    while len(_walk(tracks, count, step * width)) < min(FEWEST, count) and step > MOVED / 16:
+        step /= 1.5
     while True:
         keys = _walk(tracks, count, step * width)
         if len(keys) <= most:
