@@ -12,7 +12,7 @@ import numpy as np
 from .. import store
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames, VideoWriter, read_png
-from ..slowmo import makers, pictures, timeline
+from ..slowmo import makers, pictures, sound, timeline
 from ..slowmo.timeline import Moment
 from ..stage import Inputs, Report
 
@@ -51,14 +51,20 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
 
 
 def _film(room: Path, frames: Frames, options: Interpolate, total: int) -> None:
-    """slowmo.mp4 from the finished pictures."""
+    """slowmo.mp4 from the finished pictures, with the clip's sound where it can follow."""
     path = room / "slowmo.mp4"
     if path.is_file():
         return
-    with VideoWriter(path, frames.size, timeline.output_fps(options, frames.about), options.crf) as film:
+    silent = room / "silent.mp4"
+    with VideoWriter(silent, frames.size, timeline.output_fps(options, frames.about), options.crf) as film:
         for number in range(1, total + 1):
             picture = read_png(room / (pictures.NAME % number))
             film.write(picture if picture.dtype == np.uint8 else (picture // 257).astype(np.uint8))
+    curved = bool(options.times.strip() or options.speed.strip())
+    if options.sound and frames.about.get("audio") and not curved:
+        start, end = float(frames.times[0]), float(frames.times[-1] + 1 / frames.fps)
+        sound.lay_under(silent, Path(frames.about["source"]), start, end, 1.0 if options.fps.strip() else 1 / options.factor)
+    silent.replace(path)
 
 
 def _missing(room: Path, moments: list[Moment]) -> dict[Moment, list[int]]:

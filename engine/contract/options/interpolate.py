@@ -45,3 +45,4 @@ class Interpolate:
         ),
     )
     crf: int = option(18, "Video quality", "H.264 rate factor: less is better and larger", low=0, high=51, advanced=True)
+    sound: bool = option(True, "Sound", "Lay the clip's sound under the video, stretched with its pitch kept; not with a speed curve or times", advanced=True)
