@@ -1,1 +1,1 @@
-"""Geometry: small pure functions on numpy arrays; imports nothing of the engine, no torch, no pycolmap."""
+"""Geometry: small pure functions on numpy arrays (triangulation and fill on torch tensors); imports nothing of the engine, no pycolmap."""

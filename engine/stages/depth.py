@@ -20,15 +20,22 @@ from ..dense import layers, parallel, sightings, subjects, summary
 from ..dense.shot import Shot
 from ..failures import ShotFailure
 from ..geometry import triangulation
-from ..media.frames import write_depth
+from ..media.frames import write_depth, write_png
 from ..stage import Inputs, Report
 
+MOVERS = "movers"
 FAR = 0.1  # px of parallax over the widest baseline below which a point counts as infinitely far
 NEAR = 0.6  # of the picture's width of parallax per flow gap: nothing nearer can have been matched
 
 
 def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
-    """One %06d.exr per frame with Z and confidence, and depth.json."""
+    """One %06d.exr per frame with Z and confidence, movers/%06d.png (white on what moves in the solved scene), and depth.json."""
+    told = inputs["orient"] / "report.json"
+    if told.is_file() and store.read_json(told).get("motion") == "tripod":
+        raise ShotFailure(
+            "no-parallax", "This shot holds no depth.", "The camera turns or zooms but stays where it stands, so near and far move alike.",
+            "Use a shot in which the camera travels; camera, mattes and slow motion of this one are not affected.",
+        )
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
     numbers = shot.numbers
     solved = [number for number in numbers if shot.row(number) is not None]
@@ -111,6 +118,7 @@ def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stan
         return
     with np.load(_part(work, number), allow_pickle=False) as held:
         rho, confidence = layers.compose(held["rho"], held["confidence"], held["labels"], *steady[number])
+        write_png(room / MOVERS / f"{FRAME % number}.png", np.where(held["labels"] > 0, 255, 0).astype(np.uint8))
     write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
 
 

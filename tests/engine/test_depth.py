@@ -11,6 +11,7 @@ import pytest
 
 from engine.contract import options as o
 from engine.contract.job import Request
+from engine.failures import ShotFailure
 from engine.geometry.camera import Camera
 from engine.media.frames import read_depth, write_png
 from engine.metrics import depth as metrics
@@ -104,15 +105,16 @@ def test_a_broken_run_goes_on_to_the_same_bytes(folders, tmp_path) -> None:
                 raise Stop
         return on_progress
 
-    for stage, options, count in ((depth, o.Depth(), 13), (depth, o.Depth(), 29), (consistent_depth, o.ConsistentDepth(), 9)):
+    for stage, options, count in ((depth, o.Depth(), 11), (depth, o.Depth(), 25), (consistent_depth, o.ConsistentDepth(), 9)):
         name = stage.__name__.rsplit(".", 1)[-1]
         room = tmp_path / f"{name}{count}"
         with pytest.raises(Stop):
             carry_out(stage, options, dict(folders), room, after(count))
         carry_out(stage, options, dict(folders), room)
         whole = folders[name]
-        assert sorted(path.name for path in room.iterdir()) == sorted(path.name for path in whole.iterdir())
-        assert all((room / path.name).read_bytes() == path.read_bytes() for path in whole.iterdir())
+        files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+        assert files == sorted(path.relative_to(room) for path in room.rglob("*") if path.is_file())
+        assert all((room / name).read_bytes() == (whole / name).read_bytes() for name in files)
         shutil.rmtree(room)
 
 
@@ -130,6 +132,14 @@ def test_a_frame_without_camera_is_unknown(folders, tmp_path) -> None:
         assert not z.any() and not confidence.any()
         assert (read_depth(tmp_path / stage / f"{LOST + 2:06d}.exr")[0] > 0).all()
     assert "1 frames have no solved camera" in report.warnings[0]
+
+
+def test_a_tripod_is_refused_with_a_reason(folders, tmp_path) -> None:
+    shutil.copytree(folders["orient"], tmp_path / "orient")
+    write_json(tmp_path / "orient/report.json", {"motion": "tripod"})
+    with pytest.raises(ShotFailure) as refusal:
+        carry_out(depth, o.Depth(), {**folders, "orient": tmp_path / "orient"}, tmp_path / "depth")
+    assert refusal.value.code == "no-parallax" and refusal.value.remedy
 
 
 def test_the_cloud_lies_on_the_scene(shot, folders) -> None:

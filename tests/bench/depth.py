@@ -1,0 +1,101 @@
+"""Figures of depth on made shots with true cameras: `python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH]`.
+
+One scale for each whole shot; still and moving pixels apart; flicker along true flow. Prints a table for RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from engine.contract import options as o  # noqa: E402
+from engine.contract.job import Request  # noqa: E402
+from engine.geometry.camera import Camera  # noqa: E402
+from engine.media.frames import read_depth, write_png  # noqa: E402
+from engine.metrics import depth as metrics  # noqa: E402
+from engine.stage import Inputs, Report  # noqa: E402
+from engine.stages import consistent_depth, depth, flow, movers  # noqa: E402
+from engine.store import write_json  # noqa: E402
+from engine.synth.shots import Shot, render  # noqa: E402
+
+SHOTS = ("orbit", "handheld", "large_mover", "walk_forward", "zoom_dolly", "strong_distortion")
+FAR = 60.0  # metres beyond which nothing is scored
+
+
+def lay_out(shot: Shot, root: Path) -> dict[str, Path]:
+    """The folders that the depth stages read: pictures and the true camera."""
+    for name in ("frames", "orient"):
+        (root / name).mkdir()
+    numbers = [int(number) for number in shot.frame]
+    for number, picture in zip(numbers, shot.pictures):
+        write_png(root / f"frames/{number:06d}.png", picture)
+    write_json(root / "frames/clip.json", {
+        "size": list(shot.size), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(len(numbers))], "cuts": [],
+        "duplicates": [], "bits": 8, "source_size": list(shot.size), "source": shot.name, "kind": "video", "audio": False,
+    })
+    solved = np.ones(len(numbers), bool)
+    Camera(shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, solved, shot.size).save(root / "orient/camera.npz")
+    return {name: root / name for name in ("frames", "orient")}
+
+
+def carry_out(stage, options, folders: dict[str, Path], root: Path) -> float:  # type: ignore[no-untyped-def]
+    """CPU-seconds of one stage."""
+    name = stage.__name__.rsplit(".", 1)[-1]
+    (root / name).mkdir()
+    before = time.process_time()
+    report = Report(name, lambda message: None, lambda *step: None)
+    stage.run(Inputs(Request("clip", ("depth",), "store"), folders), options, report, root / name)
+    folders[name] = root / name
+    return time.process_time() - before
+
+
+def measure(name: str, frames: int, size: tuple[int, int]) -> list[str]:
+    """One table row per depth stage."""
+    shot = render(name, frames, size)
+    valid = [(truth > 0) & (truth < FAR) for truth in shot.depth]
+    seen = [mask & known for mask, known in zip(shot.visible, valid)]
+    moved = [mask & moving for mask, moving in zip(seen, shot.moving)]
+    rows = []
+    with tempfile.TemporaryDirectory() as held:
+        folders = lay_out(shot, Path(held))
+        spent = sum(carry_out(stage, options, folders, Path(held)) for stage, options in ((flow, o.Flow()), (movers, o.Movers())))
+        for stage, options in ((depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
+            spent += carry_out(stage, options, folders, Path(held))
+            label = stage.__name__.rsplit(".", 1)[-1]
+            found = [read_depth(path)[0] for path in sorted(folders[label].glob("*.exr"))]
+            figures = metrics.evaluate(found, list(shot.depth), valid, list(shot.moving))
+            still, moving = figures["still"], figures["moving"]
+            flicker = [metrics.temporal(found, list(shot.depth), list(shot.flow), mask) for mask in (seen, moved)]
+            rows.append(
+                f"| {name} | {label} | {still['absrel']:.4f} | {still['delta']:.3f} | {still['exact']:.3f} | {moving['absrel']:.4f} | "
+                f"{moving['delta']:.3f} | {flicker[0]:.4f} | {flicker[1]:.4f} | {figures['shot']['scale']:.3f} | {spent / frames:.2f} |"
+            )
+    return rows
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shots", nargs="*", default=SHOTS)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--size", default="640x360")
+    given = parser.parse_args()
+    width, height = (int(part) for part in given.size.split("x"))
+    print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for name in given.shots:
+        print("\n".join(measure(name, given.frames, (width, height))), flush=True)
+    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()
