@@ -47,11 +47,13 @@ def _stretched(heard: av.container.InputContainer, start: float, end: float, tem
     for frame in heard.decode(stream):
         if frame.pts is not None:
             frame.pts -= offset
-        graph.push(frame)
-        yield from _pulled(graph)
-        if frame.time is not None and frame.time > end + 1:
+        try:
+            graph.push(frame)
+        except av.error.EOFError:  # the trim has all it wants
             break
-    graph.push(None)
+        yield from _pulled(graph)
+    else:
+        graph.push(None)
     yield from _pulled(graph)
 
 

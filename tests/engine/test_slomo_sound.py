@@ -34,7 +34,7 @@ def film(path, count):
 
 @pytest.mark.parametrize("factor", [1, 2, 8])
 def test_stretched_with_its_pitch(tmp_path, factor):
-    clip(tmp_path / "clip.mp4")
+    clip(tmp_path / "clip.mp4", seconds=4.0)  # longer than what is asked for
     film(tmp_path / "film.mp4", 20 * factor)
     assert sound.lay_under(tmp_path / "film.mp4", tmp_path / "clip.mp4", 0.0, 2.0, 1 / factor)
     with av.open(str(tmp_path / "film.mp4")) as made:
