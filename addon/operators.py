@@ -106,10 +106,13 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
 def import_when_done(job: jobs.Job) -> None:
     """Called by the queue: an import of its own, so that it can be undone."""
     clip = job.clip_block()
-    if clip is None or not clip.unflatten.auto_import or not job.folders or not bpy.context.window_manager.windows:
+    if clip is None or not clip.unflatten.auto_import or job.status == "cancelled" or not bpy.context.window_manager.windows:
+        return
+    wants = [want for want in job.request.wants if all(kind in results.of_stages(job.folders) for kind in OFFERS[want])]
+    if not wants:
         return
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.unflatten.import_results("INVOKE_DEFAULT", clip=clip.name, wants=",".join(job.request.wants))
+        bpy.ops.unflatten.import_results("INVOKE_DEFAULT", clip=clip.name, wants=",".join(wants))
 
 
 class UNFLATTEN_OT_cancel(_OnClip, bpy.types.Operator):

@@ -152,3 +152,18 @@ def multiply_alpha(node: bpy.types.Node) -> None:
         node.mode = "APPLY"
     else:
         node.inputs["Type"].default_value = "Apply Mask"
+
+
+def calls_unevaluated() -> bool:
+    """Whether operators can be called without the update of the whole scene around each call (up to 5.1)."""
+    from _bpy import ops
+
+    return hasattr(ops, "call")
+
+
+def insert_mask_key() -> bool:
+    """Key the shape of the selected mask layer at the context's frame; False where Blender refused."""
+    from _bpy import ops
+
+    done = ops.call("MASK_OT_shape_key_insert", {}) if calls_unevaluated() else bpy.ops.mask.shape_key_insert()
+    return "FINISHED" in done

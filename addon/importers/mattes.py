@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from .. import versions
 from . import keys, place
 
 
@@ -105,14 +106,16 @@ class Editor:
         self._override, self._scene = override, scene
 
     def go_to(self, frame: int) -> None:
-        """Go to a scene frame before the points are set: going there afterwards would lay the last key over them."""
-        self._scene.frame_set(frame)
+        """Go to a scene frame before the points are set: an update after that would lay older keys over them."""
+        self._scene.frame_current = frame
+        if not versions.calls_unevaluated():
+            self._scene.frame_set(frame)
 
     def insert_key(self) -> None:
         """Key the shape of the selected layer here."""
         # In one override the window's own scene would win.
         with bpy.context.temp_override(**self._override), bpy.context.temp_override(scene=self._scene):
-            if "FINISHED" not in bpy.ops.mask.shape_key_insert():
+            if not versions.insert_mask_key():
                 raise RuntimeError("Blender did not take the key of a mask's shape.")
 
 

@@ -24,7 +24,7 @@ def insert(clip: bpy.types.MovieClip, scene: bpy.types.Scene, spot: surface.Spot
         up = UP  # something beside a wall still stands upright
     stand(target, spot.point, up)
     surface.occluder(clip, scene)
-    catch_shadow(clip, scene, spot, max(target.dimensions.length, size) * 2.5)
+    catch_shadow(clip, scene, spot, max(target.dimensions.length, size) * 1.3)
     light(clip, scene, spot)
     for role in ("occluder", "shadow", "sun"):  # another rig may have put them aside
         place.made(clip, role).object.hide_render = False
@@ -71,8 +71,9 @@ def catch_shadow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, spot: surfac
     target, fresh = place.object_of(clip, scene, "shadow", f"{clip.name} shadow", _square_mesh)
     if fresh:
         target.is_shadow_catcher = True
-    turn = UP.rotation_difference(spot.normal if spot.normal.dot(UP) < STEEP else UP)
-    target.matrix_world = Matrix.LocRotScale(spot.point, turn, Vector((size, size, size)))
+    # Along the surface itself, a hair above it: a level plane would dive under a floor that is not quite level.
+    lifted = spot.point + spot.normal * spot.distance * 0.004
+    target.matrix_world = Matrix.LocRotScale(lifted, UP.rotation_difference(spot.normal), Vector((size, size, size)))
     return target
 
 

@@ -39,7 +39,7 @@ def find_spot(clip: bpy.types.MovieClip, scene: bpy.types.Scene, x: float, y: fl
     if source is None:
         return None
     seen = source.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    spread = 0.012  # of the width: the patch whose normal counts
+    spread = 0.03  # of the width: the patch whose normal counts
     around = [(x + dx * spread, y + dy * spread) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
     hits = [hit for hit in (_cast(seen, source.modifiers[modifier.NAME], *at) for at in around) if hit is not None]
     centre = _cast(seen, source.modifiers[modifier.NAME], x, y)
@@ -81,7 +81,7 @@ def occluder(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> bpy.types.Obj
             if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.socket_type != "NodeSocketGeometry":
                 modifier.set_inputs(shape, {item.name: modifier.get_input(source.modifiers[modifier.NAME], item.name)})
         # Seen from the camera a stretched face is as thin as a line, and leaves no gap for what is behind.
-        modifier.set_inputs(shape, {"Step": 1, "Steepest": 90.0, "Push Back": 1.03, "Confidence": 0.0})
+        modifier.set_inputs(shape, {"Step": 1, "Steepest": 90.0, "Push Back": 1.04, "Confidence": 0.0})
         target.is_holdout = True
         target.visible_shadow = target.visible_diffuse = target.visible_glossy = False
         target.hide_set(True)

@@ -54,7 +54,7 @@ def test_the_rendered_mask_is_the_matte(unflatten, scene, tmp_path, index):
     tree.links.new(node.outputs[0], result)
     # Blender softens a mask's edge outwards by about one pixel of the render, so the render is larger than the matte.
     scene.render.resolution_x, scene.render.resolution_y = 8 * shot.size[0], 8 * shot.size[1]
-    scene.render.engine = "BLENDER_WORKBENCH" if bpy.app.version >= (5, 0, 0) else "CYCLES"
+    scene.render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 1, False
     scene.view_settings.view_transform = "Standard"
     bpy.data.cameras.new("c")
     camera = bpy.data.objects.new("c", bpy.data.cameras[0])
