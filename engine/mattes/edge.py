@@ -15,6 +15,7 @@ Colour = NDArray[np.float32]  # [H, W, 3] 0..1
 
 EPS = 2e-5  # of squared colour, keeps flat windows from following noise
 DOUBT = 0.02  # weight of the band's own guess in the fit
+HAZE = 0.1  # alpha below which the fit only follows noise, and above 1 less which it should be whole
 
 
 def band(mask: Alpha, width: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -33,8 +34,8 @@ def soften(picture: Colour, mask: Alpha, width: float) -> Alpha:
     target = np.where(unknown, mask, sure).astype(np.float32)
     radius = max(1, round(2 * width))
     alpha = guide(picture, target, weight, radius, EPS)
-    # What lies near the rim of the band must meet what is sure there.
-    return np.where(unknown, np.clip(alpha, 0, 1), sure).astype(np.float32)
+    clear = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
+    return np.where(unknown, clear, sure).astype(np.float32)
 
 
 def guide(picture: Colour, target: Alpha, weight: Alpha, radius: int, eps: float) -> Alpha:

@@ -25,7 +25,7 @@ class Mattes:
     subjects: int = option(4, "Subjects", "At most so many subjects, largest first", low=1, high=64)
     keep: str = option("", "Keep", "Ranks of the subjects to keep, such as '1,3'; empty keeps all", advanced=True)
     join: str = option("", "Join", "Ranks of subjects that are one thing, such as '1+2,3+4'", advanced=True)
-    edge: int = option(8, "Edge", "Half width of the band in which the edge is soft, at working size; 0 keeps it hard", low=0, high=128, unit="px")
+    edge: int = option(5, "Edge", "Half width of the band in which the edge is soft, at working size; 0 keeps it hard", low=0, high=128, unit="px")
     least: float = option(0.002, "Smallest", "Subjects smaller than this part of the picture are dropped", low=0.0, high=1.0)
     region: str = option("", "Region", "Keep subjects whose middle lies in 'left,top,right,bottom', in parts of the picture", advanced=True)
     points: int = option(128, "Contour points", "At most so many points for each animated contour; it takes as few as describe the edge", low=8, high=512)
