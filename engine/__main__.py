@@ -13,6 +13,7 @@ from . import cancel, child, commands, terminal
 from .contract import CONTRACT, job, messages
 from .contract.option import WrongOption
 from .contract.stages import WANTS
+from .failures import of_exception
 from .publish import publish, write_summary
 from .run import Run
 from .say import Say, json_lines
@@ -47,9 +48,12 @@ def work(request: job.Request, say: Say) -> int:
     say(messages.Started(CONTRACT, platform.python_version(), _device_name(request.device), _memory()))
     say.beat()
     run.go()
-    if request.out:
-        publish(run.folders, request.wants, Path(request.out))
-        write_summary(Path(request.out), summary(run))
+    try:
+        if request.out:
+            publish(run.folders, request.wants, Path(request.out))
+            write_summary(Path(request.out), summary(run))
+    except OSError as error:
+        run.fail("", of_exception(error, str(run.log)))
     for stage, failure in run.failed.items():
         _tell(stage, failure)
     say(messages.Done(sorted(run.failed)))
@@ -132,11 +136,14 @@ def _device_name(wanted: str) -> str:
     """cpu or cuda, without waking torch where its build already tells: a job that only reuses must not wait for it."""
     from importlib import metadata
 
-    if wanted == "cpu" or metadata.version("torch").endswith("+cpu"):
-        return "cpu"
-    from . import device
+    try:
+        if wanted == "cpu" or metadata.version("torch").endswith("+cpu"):
+            return "cpu"
+        from . import device
 
-    return device.pick("auto").type
+        return device.pick("auto").type
+    except (metadata.PackageNotFoundError, ImportError):  # the first stage that needs torch says so
+        return "cpu"
 
 
 def _memory() -> int:
@@ -146,4 +153,7 @@ def _memory() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)  # the thread that watches the parent holds stdin, on which the interpreter's own way out would trip

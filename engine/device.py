@@ -38,8 +38,10 @@ def memory_free(device: torch.device | None = None) -> int:
 
         return torch.cuda.mem_get_info(device)[0]
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        with open("/proc/meminfo", encoding="ascii") as table:  # also counts what the page cache would give back
+            told = dict(line.split(":", 1) for line in table)
+        return int(told["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
         return 0
 
 

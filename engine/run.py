@@ -56,9 +56,9 @@ class Run:
                 self.request.options_of(stage)
             return clip_identity(self.request)
         except WrongOption as error:
-            self._fail("", RequestFailure("wrong-option", "The request cannot be carried out.", str(error), "Correct the option."))
+            self.fail("", RequestFailure("wrong-option", "The request cannot be carried out.", str(error), "Correct the option."))
         except OSError:
-            self._fail("frames", failures.ClipFailure(
+            self.fail("frames", failures.ClipFailure(
                 "clip-missing", "The clip cannot be opened.", f"There is no readable file or folder at {self.request.clip}.",
                 "Check the path; relink the clip in Blender if it has moved.",
             ))
@@ -74,7 +74,7 @@ class Run:
             if folder is None:
                 folder = self._make(stage, options, place, inputs)
         except Exception as error:
-            self._fail(stage.name, failures.of_exception(error, self._log(error)))
+            self.fail(stage.name, failures.of_exception(error, self._log(error)))
             return
         self.addresses[stage.name], self.folders[stage.name] = place, folder
         self.results[stage.name] = {**self.store.summary(stage.name, place), "address": place, "reused": reused}
@@ -96,7 +96,8 @@ class Run:
                 "warnings": report.warnings, "options": asdict(options),
             })
 
-    def _fail(self, stage: str, failure: Failure) -> None:
+    def fail(self, stage: str, failure: Failure) -> None:
+        """Remember and say what could not be done."""
         self.failed[stage or "request"] = failure
         self.say(messages.Failed(
             failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, str(self.log),
