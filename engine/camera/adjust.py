@@ -101,7 +101,7 @@ class Bundle:
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tuple[Bundle, float | None]:
     """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, and the standard error of its log focal length."""
-    damping, best = 1e-4, _cost(bundle, tracks, loss)
+    damping, best = 1e-6, _cost(bundle, tracks, loss)
     for _ in range(rounds):
         system = _System(bundle, tracks, loss)
         for _ in range(6):
@@ -112,7 +112,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
             damping *= 10
         else:
             break
-        gain, bundle, best, damping = (best - cost) / best, trial, cost, max(damping / 5, 1e-9)
+        gain, bundle, best, damping = (best - cost) / best, trial, cost, max(damping / 10, 1e-10)
         if gain < 1e-6:
             break
     return bundle, _System(bundle, tracks, loss).focal_sigma()

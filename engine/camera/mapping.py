@@ -24,6 +24,7 @@ SHARED = 30  # tracks that a pair of keyframes must share
 SEED = 7
 COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
+WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
 PER_VIEW = 400  # observations of a view that steer it
 
 
@@ -38,7 +39,6 @@ class Job:
     passes: int = 2
     loss: float = 0.3  # px, scale of the Cauchy loss
     model: str = "SIMPLE_RADIAL"
-    mapper: str = "global"  # or incremental
     zoom: bool = False
 
 
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
     while True:
         number += 1
         keys = keyframes.choose(tracks.where(use), job.views, job.size[0])
-        state = _mapped(pycolmap, job, tracks.where(use), keys, folder)
+        state, mapper = _best_map(pycolmap, job, tracks.where(use), keys, folder)
         if state.posed.sum() < 3:
             break
         print("adjust", flush=True)
@@ -75,11 +75,32 @@ def main(folder: Path) -> None:
             break
     np.savez(
         folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
-        use=use, keys=np.array(keys), passes=number,
+        use=use, keys=np.array(keys, np.int64), passes=number, mapper=np.array(mapper),
     )
 
 
-def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> State:
+def _best_map(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> tuple[State, str]:
+    """The keyframes as global mapping places them; where it is weak, other ways are tried, and what misses least wins.
+
+    Judged on the tracks of all keyframes, placed or not, so that a map of few frames cannot win by leaving out the rest.
+    """
+    guessed = replace(job, known=True)
+    ways = [("global", job), ("incremental", job)]
+    if not job.known:
+        ways += [("incremental, focal length guessed", guessed), ("global, focal length guessed", guessed)]
+    of_keys = tracks.where(np.isin(tracks.view, keys))
+    tried: list[tuple[float, int, State, str]] = []
+    for name, way in ways:
+        state = _mapped(pycolmap, way, tracks, keys, folder, name.split(",")[0])
+        missed = triangulated(state, of_keys, COARSE).errors(of_keys) if state.posed.sum() >= 3 else np.full(1, COARSE)
+        tried.append((float(np.minimum(missed, COARSE).mean()), len(tried), state, name))
+        if tried[-1][0] < WEAK:
+            break
+    _, _, state, name = min(tried)
+    return state, name
+
+
+def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path, mapper: str) -> State:
     """The keyframes and their points."""
     database, out = folder / "tracks.db", folder / "maps"
     database.unlink(missing_ok=True)
@@ -97,7 +118,7 @@ def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Pa
         calibration.random_seed = SEED
         pycolmap.calibrate_view_graph(database, calibration)
     print("map", flush=True)
-    maps = _map(pycolmap, database, folder, out, job)
+    maps = _map(pycolmap, database, folder, out, job, mapper)
     return _state(job, tracks, max(maps.values(), key=lambda m: m.num_reg_images(), default=None))
 
 
@@ -138,8 +159,8 @@ def _new_camera(pycolmap: Any, database: Any, job: Job) -> tuple[Any, Any]:
     return camera, rig
 
 
-def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job) -> dict[int, Any]:
-    if job.mapper == "incremental":
+def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job, mapper: str) -> dict[int, Any]:
+    if mapper == "incremental":
         options = pycolmap.IncrementalPipelineOptions()
         options.multiple_models, options.num_threads, options.random_seed, options.extract_colors = False, 1, SEED, False
         options.mapper.init_min_tri_angle, options.mapper.init_min_num_inliers = 3, 50
@@ -148,12 +169,12 @@ def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job) -> di
         return pycolmap.incremental_mapping(database, folder, out, options=options)
     options = pycolmap.GlobalPipelineOptions()
     options.num_threads, options.random_seed = 1, SEED
-    mapper = options.mapper
-    mapper.num_threads = mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
-    mapper.global_positioning.use_gpu = mapper.bundle_adjustment.ceres.use_gpu = False
-    for part in (mapper, mapper.rotation_averaging, mapper.global_positioning, mapper.retriangulation):
+    inner = options.mapper
+    inner.num_threads = inner.bundle_adjustment.ceres.solver_options.num_threads = 1
+    inner.global_positioning.use_gpu = inner.bundle_adjustment.ceres.use_gpu = False
+    for part in (inner, inner.rotation_averaging, inner.global_positioning, inner.retriangulation):
         part.random_seed = SEED
-    mapper.bundle_adjustment.refine_focal_length = not job.known
+    inner.bundle_adjustment.refine_focal_length = not job.known
     return pycolmap.global_mapping(database, folder, out, options=options)
 
 
@@ -195,8 +216,10 @@ def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArra
     return state, state.errors(tracks) < FINE
 
 
-def read_answer(folder: Path, job: Job) -> tuple[State, NDArray[np.bool_], list[int], int]:
-    """What the child found: the state, the observations [N] it rests on, keyframes, passes; nothing is posed where it found nothing."""
+def read_answer(folder: Path, job: Job) -> tuple[State, NDArray[np.bool_], list[int], str]:
+    """What the child found: the state, the observations [N] it rests on, keyframes, and by which way; nothing is posed where it found nothing."""
     with np.load(folder / "solution.npz", allow_pickle=False) as file:
         state = State(job.size, file["focal"], file["distortion"], file["pose"], file["posed"], file["points"])
-        return state, file["use"], file["keys"].tolist(), int(file["passes"])
+        passes = int(file["passes"])
+        way = f"{file['mapper']} mapping of {len(file['keys'])} keyframes, {passes} {'pass' if passes == 1 else 'passes'}"
+        return state, file["use"], file["keys"].tolist(), way

@@ -19,6 +19,7 @@ from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view in our own adjustment
+SUSPECT = 0.8  # px of mean error over all still tracks
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 
 
@@ -35,7 +36,6 @@ class Solved:
     lens: str  # fixed, zoom or known
     sigma: float | None  # standard error of log focal length
     keys: list[int]
-    passes: int
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def solve(question: Question) -> Solved:
         if options.lens != "auto":
             raise
         return _travelled(question, lasting, found, True)
-    if options.lens == "auto" and _may_zoom(fixed, options.loss):
+    if options.lens == "auto" and (_suspicious(fixed) or _may_zoom(fixed, options.loss)):
         try:
             zoomed = _travelled(question, lasting, found, True)
         except (ShotFailure, ChildFailure):
@@ -90,7 +90,7 @@ def _turned(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> S
         raise unsolved(int(state.posed.sum()), question.views)
     lens = "zoom" if zoom else "known" if known else "fixed"
     method = f"tripod: turns{' and zoom' if zoom else ''} of all frames adjusted together, no travel"
-    return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state), 1)
+    return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state))
 
 
 def _spread(state: State) -> list[int]:
@@ -108,17 +108,17 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
     shutil.rmtree(question.folder, ignore_errors=True)
     mapping.write_job(question.folder, job, tracks)
     child.run("engine.camera.mapping", question.folder, lambda line: question.step())
-    state, fits, keys, passes = mapping.read_answer(question.folder, job)
+    state, fits, keys, way = mapping.read_answer(question.folder, job)
     shutil.rmtree(question.folder)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
-    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, 15 if zoom else 0)
+    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, 60 if zoom else 0)
     if zoom:
         state = bundle.triangulated(state, tracks, mapping.FINE)
         fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
-    method = f"structure from motion on {len(keys)} keyframes, {passes} {'pass' if passes == 1 else 'passes'}, all frames adjusted together"
-    return Solved(state, tracks, fits, found, method + (", with zoom" if zoom else ""), "free", lens, sigma, keys, passes)
+    method = f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
+    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys)
 
 
 def _own(
@@ -138,6 +138,12 @@ def _own(
     pose, focal = state.pose.copy(), state.focal.copy()
     pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
     return replace(state, pose=pose, focal=focal, distortion=np.array([*best.radial, *state.distortion[2:]])), sigma
+
+
+def _suspicious(fixed: Solved) -> bool:
+    """Whether much does not fit, or the lens is one that hardly anybody films with: a zoom may have been taken for travel."""
+    share = float(np.median(fixed.state.focal)) / max(fixed.state.size)
+    return _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
 
 
 def _may_zoom(fixed: Solved, loss: float) -> bool:

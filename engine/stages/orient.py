@@ -19,7 +19,7 @@ from ..store import write_json
 
 Array = NDArray[np.float64]
 UP = np.array([0.0, 0, 1])
-SLAB = 0.02  # thickness of a floor, as part of the points' median distance
+SLABS = (0.0025, 0.005, 0.01, 0.02)  # half thickness of a floor, as part of the points' median distance; the thinnest that holds enough counts
 FLOOR = 0.1  # part of the points that a floor must hold
 
 
@@ -70,7 +70,7 @@ def _upright(solved: Outcome, span: dict[str, Any], height: float) -> tuple[Simi
     floor = _floor(xyz, place, up)
     if floor is None:
         return _settled(poses, up, 1.0, float(place[0] @ up)), _told("the camera's level", "arbitrary", 0.5 * trust)
-    # A plain floor is a better level than a hand; a slope within ten degrees is taken for one.
+    # A plain floor is a better level than a hand.
     up = floor.normal
     above = float(np.median(place @ up - floor.offset))
     scale = height / above
@@ -84,11 +84,14 @@ def _floor(xyz: Array, place: Array, up: Array) -> ground.Plane | None:
     reach = float(np.median(np.linalg.norm(xyz - middle, axis=1)))
     near = xyz[np.linalg.norm(xyz - middle, axis=1) < 4 * reach]
     below = near[(near - middle) @ up < -0.02 * reach]
-    floor = ground.dominant_plane(below, up, SLAB * reach, within=0.35)
-    if floor is None or floor.share * len(below) < FLOOR * len(near):
-        return None
-    clear = place @ floor.normal - floor.offset
-    return replace(floor, share=float(floor.share * len(below) / len(near))) if clear.min() > 0.02 * reach else None
+    for slab in SLABS:
+        floor = ground.dominant_plane(below, up, slab * reach, within=0.35, rounds=1000)
+        if floor is None or floor.share * len(below) < FLOOR * len(near):
+            continue
+        clear = place @ floor.normal - floor.offset
+        if clear.min() > 0.02 * reach:
+            return replace(floor, share=float(floor.share * len(below) / len(near)))
+    return None
 
 
 def _settled(poses: Array, up: Array, scale: float, level: float) -> Similarity:

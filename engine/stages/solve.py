@@ -109,7 +109,7 @@ def _outcome(
     angle = reprojection.parallax(xyz, camera.place, track, np.searchsorted(numbers, frame))
     lead = max(solved, key=lambda entry: len(entry[0]))[1]
     about = {
-        "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size), "passes": lead.passes,
+        "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size),
         "diagnosis": {key: round(float(value), 5) for key, value in asdict(lead.diagnosis).items()},
         "keyframes": sorted(int(part[key]) for part, answer in solved for key in answer.keys),
         "spans": [{"first": part[0], "last": part[-1], "solved": True} for part, _ in solved]
