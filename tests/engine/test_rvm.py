@@ -120,3 +120,14 @@ def test_automatic_ratio_and_bad_weights(tmp_path):
     with pytest.raises(SetupFailure) as damaged:
         rvm.load(tmp_path / "bad.pth")
     assert damaged.value.code == "weights-damaged"
+
+
+def test_training_fits_a_synthetic_set():
+    import itertools
+
+    from engine.training import rvm as training
+
+    torch.manual_seed(0)
+    samples = itertools.repeat(training.shapes(0, 3, 64, 2))
+    history = training.fit(rvm.MattingNetwork(), samples, 15, torch.device("cpu"), {"backbone": 1e-3, "rest": 2e-3})
+    assert history[-1] < 0.25 * history[0]
