@@ -1,7 +1,7 @@
 """The node group that turns a depth sequence into geometry on every frame: a grid, unprojected through the lens. Imports bpy.
 
 The object that carries it stands where the camera stands: the group works in the camera's own axes.
-Attributes it leaves: UVMap (corner: place on the plate), depth, confidence and Col (points).
+Attributes it leaves: UVMap (corner: place on the plate), depth and confidence; points also Col.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import bpy
 from . import tree
 from .tree import Tree
 
-VERSION = 1
+VERSION = 2
 DEPTH, CONFIDENCE, COLOUR, UV = "depth", "confidence", "Col", "UVMap"
 
 
@@ -29,15 +29,13 @@ def _build(t: Tree) -> bpy.types.NodeTree:
     frame = t.math("SUBTRACT", t.math("ROUND", t.add("GeometryNodeInputSceneTime").outputs["Frame"]), given["Frame Shift"])
     grid, place = _grid(t, given)
     depth, sure = _sample_depth(t, given, place, frame)
-    colour = _texture(t, given["Plate"], place, frame, "Linear").outputs["Color"]
     mesh = _store(t, grid.outputs["Mesh"], "FLOAT2", "CORNER", UV, place)
     mesh = _store(t, mesh, "FLOAT", "POINT", DEPTH, depth)
     mesh = _store(t, mesh, "FLOAT", "POINT", CONFIDENCE, sure)
-    mesh = _store(t, mesh, "FLOAT_COLOR", "POINT", COLOUR, colour)
     pushed = t.math("MULTIPLY", _named(t, DEPTH), given["Push Back"])
     mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, place, pushed)}).outputs[0]
     mesh = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": _unwanted(t, given)}, domain="POINT", mode="ALL").outputs[0]
-    return t.finish(Geometry=_switch(t, given["Points"], _surface(t, given, mesh), _points(t, given, mesh)))
+    return t.finish(Geometry=_switch(t, given["Points"], _surface(t, given, mesh), _points(t, given, mesh, frame)))
 
 
 def _declare(t: Tree) -> None:
@@ -157,8 +155,10 @@ def _surface(t: Tree, given: Any, mesh: Any) -> Any:
     return t.add("GeometryNodeSetMaterial", {"Geometry": smooth, "Material": given["Material"]}).outputs[0]
 
 
-def _points(t: Tree, given: Any, mesh: Any) -> Any:
-    """Each vertex a point that covers its pixels."""
+def _points(t: Tree, given: Any, mesh: Any, frame: Any) -> Any:
+    """Each vertex a point that covers its pixels, in the plate's colour (the surface has a texture instead)."""
+    place = t.add("GeometryNodeInputNamedAttribute", {"Name": UV}, data_type="FLOAT_VECTOR").outputs[0]
+    mesh = _store(t, mesh, "FLOAT_COLOR", "POINT", COLOUR, _texture(t, given["Plate"], place, frame, "Linear").outputs["Color"])
     step = t.math("DIVIDE", t.math("DIVIDE", given["Step"], given["Width"]), given["Focal"])
     radius = t.math("MULTIPLY", t.math("MULTIPLY", t.math("MULTIPLY", _named(t, DEPTH), step), 0.5), given["Size"])
     points = t.add("GeometryNodeMeshToPoints", {"Mesh": mesh, "Radius": radius}).outputs[0]

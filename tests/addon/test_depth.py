@@ -124,3 +124,19 @@ def pixels(path):
     values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
     image.pixels.foreach_get(values)
     return values.reshape(image.size[1], image.size[0], 4)[..., :3]
+
+
+def test_points_carry_the_plates_colours(unflatten, scene, tmp_path):
+    from unflatten.addon.nodes import modifier
+
+    if not hasattr(bpy.types.Object, "evaluated_geometry"):
+        pytest.skip("this Blender shows no evaluated point cloud to scripts")
+    shot = make_shot(tmp_path)
+    clip, target = imported(scene, shot, points=True)
+    modifier.set_inputs(target.modifiers[0], {"Step": 1})
+    scene.frame_set(6)
+    shown = target.evaluated_get(bpy.context.evaluated_depsgraph_get()).evaluated_geometry()  # must outlive what is read of it
+    colours = np.array([value.color[:3] for value in shown.pointcloud.attributes["Col"].data])
+    coded = np.where(colours <= 0.0031308, colours * 12.92, 1.055 * np.maximum(colours, 1e-9) ** (1 / 2.4) - 0.055)
+    assert np.allclose(coded[:, 2], 0.5, atol=0.01)  # blue tells the frame
+    assert coded[:, 0].min() < 0.03 and coded[:, 0].max() > 0.97 and len(np.unique(coded[:, 1].round(2))) > 30
