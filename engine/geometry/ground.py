@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+ROLL = 0.07  # radians by which people hold a camera askew
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ def up_of_cameras(rotations: Array) -> tuple[Array, float]:
     return agreed / np.linalg.norm(agreed), trust
 
 
-def dominant_plane(xyz: Array, up: Array, tolerance: float, within: float = 0.5, seed: int = 0, rounds: int = 400) -> Plane | None:
+def dominant_plane(
+    xyz: Array, up: Array, tolerance: float, within: float = 0.5, right: Array | None = None, doubt: float = 0.3, seed: int = 0, rounds: int = 400
+) -> Plane | None:
     """The plane across `up` (within so many radians) that holds most of the points [N, 3]; None where no plane stands out.
 
-    RANSAC on three points, then least squares on those that agree.
+    RANSAC on three points, then least squares on those that agree. Where `right` [3] is given, the camera's mean x axis,
+    planes count less the more they would make it roll, and the further they lean from `up`, of which `doubt` is the sigma.
     """
     if len(xyz) < 30:
         return None
@@ -54,7 +58,8 @@ def dominant_plane(xyz: Array, up: Array, tolerance: float, within: float = 0.5,
     if not len(normal):
         return None
     near = np.abs(xyz @ normal.T - offset) < tolerance
-    best = int(near.sum(0).argmax())
+    score = near.sum(0) * (1.0 if right is None else np.exp(-0.5 * (normal @ right / ROLL) ** 2 - 0.5 * (np.arccos(np.clip(normal @ up, -1, 1)) / doubt) ** 2))
+    best = int(score.argmax())
     return _refine(xyz, near[:, best], normal[best], tolerance)
 
 

@@ -19,7 +19,7 @@ from ..store import write_json
 
 Array = NDArray[np.float64]
 UP = np.array([0.0, 0, 1])
-SLABS = (0.0025, 0.005, 0.01, 0.02)  # half thickness of a floor, as part of the points' median distance; the thinnest that holds enough counts
+SLABS = (0.0025, 0.005, 0.01, 0.02)  # half thickness of a floor, as part of the points' median distance; the best is full for how thin it is
 FLOOR = 0.1  # part of the points that a floor must hold
 
 
@@ -67,7 +67,7 @@ def _upright(solved: Outcome, span: dict[str, Any], height: float) -> tuple[Simi
     poses, xyz = solved.camera.world_from_camera[rows], solved.xyz[points]
     place = poses[:, :3, 3]
     up, trust = ground.up_of_cameras(poses[:, :3, :3])
-    floor = _floor(xyz, place, up)
+    floor = _floor(xyz, place, up, poses[:, :3, 0].mean(0), 0.3 - 0.2 * trust)
     if floor is None:
         return _settled(poses, up, 1.0, float(place[0] @ up)), _told("the camera's level", "arbitrary", 0.5 * trust)
     # A plain floor is a better level than a hand.
@@ -78,20 +78,21 @@ def _upright(solved: Outcome, span: dict[str, Any], height: float) -> tuple[Simi
     return _settled(poses, up, scale, floor.offset), told
 
 
-def _floor(xyz: Array, place: Array, up: Array) -> ground.Plane | None:
+def _floor(xyz: Array, place: Array, up: Array, right: Array, doubt: float) -> ground.Plane | None:
     """The plane below the camera that holds enough of the points."""
     middle = np.median(place, axis=0)
     reach = float(np.median(np.linalg.norm(xyz - middle, axis=1)))
     near = xyz[np.linalg.norm(xyz - middle, axis=1) < 4 * reach]
     below = near[(near - middle) @ up < -0.02 * reach]
+    found = []
     for slab in SLABS:
-        floor = ground.dominant_plane(below, up, slab * reach, within=0.35, rounds=1000)
+        floor = ground.dominant_plane(below, up, slab * reach, within=0.35, right=right, doubt=doubt, rounds=1000)
         if floor is None or floor.share * len(below) < FLOOR * len(near):
             continue
         clear = place @ floor.normal - floor.offset
         if clear.min() > 0.02 * reach:
-            return replace(floor, share=float(floor.share * len(below) / len(near)))
-    return None
+            found.append((floor.share / slab**0.5, replace(floor, share=float(floor.share * len(below) / len(near)))))
+    return max(found, key=lambda entry: entry[0])[1] if found else None
 
 
 def _settled(poses: Array, up: Array, scale: float, level: float) -> Similarity:
