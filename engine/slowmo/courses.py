@@ -14,10 +14,13 @@ Pair = tuple[int, int]
 
 
 class Courses:
-    """Asked for from one thread, in the order of the clip. A job waits only for jobs that were started before it."""
+    """Asked for from one thread, in the order of the clip. A job waits only for jobs that were started before it.
 
-    def __init__(self, picture: Callable[[int], Picture], track: Timeline, size: int = 0, keep: int = 8) -> None:
-        self.picture, self.track, self.size, self.keep = picture, track, size, keep
+    Only what the next pair needs is kept: at 4K a course is 400 MB.
+    """
+
+    def __init__(self, picture: Callable[[int], Picture], track: Timeline, size: int = 0) -> None:
+        self.picture, self.track, self.size = picture, track, size
         self._motions: OrderedDict[Pair, Future[Motion]] = OrderedDict()
         self._courses: OrderedDict[Pair, Future[Course]] = OrderedDict()
 
@@ -32,13 +35,13 @@ class Courses:
             span = pair[1] - pair[0]
             gaps = (1.0 if left is None else (pair[0] - left) / span, 1.0 if right is None else (right - pair[1]) / span)
             self._courses[pair] = pool.submit(_join, here, before, after, gaps)
-            _forget(self._courses, self.keep)
+            _forget(self._courses, 2)
         return self._courses[pair]
 
     def _motion(self, pool: ThreadPoolExecutor, pair: Pair) -> Future[Motion]:
         if pair not in self._motions:
             self._motions[pair] = pool.submit(self._find, pair)
-            _forget(self._motions, self.keep + 4)
+            _forget(self._motions, 4)
         return self._motions[pair]
 
     def _find(self, pair: Pair) -> Motion:

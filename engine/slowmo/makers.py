@@ -17,7 +17,7 @@ from .courses import Courses
 from .motion import Course
 from .timeline import Moment, Timeline
 
-BYTES = 220  # of working memory for each pixel of a pair in flight, measured
+BYTES = 400  # of working memory for each pixel of a picture in flight
 
 
 class Maker:
@@ -25,7 +25,7 @@ class Maker:
 
     def __init__(self, frames: Frames, threads: int) -> None:
         self.frames, self.threads = frames, threads
-        self.picture = lru_cache(threads + 6)(partial(pictures.read, frames))
+        self.picture = lru_cache(threads + 4)(partial(pictures.read, frames))
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
         """Each moment's PNG; work runs ahead on threads, by a bounded distance."""

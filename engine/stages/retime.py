@@ -25,7 +25,7 @@ from ..slowmo.motion import Course
 from ..slowmo.timeline import Moment, Timeline
 from ..stage import Inputs, Report
 
-BYTES = 260  # of memory for each pixel in flight, measured
+BYTES = 400  # of memory for each pixel in flight
 
 
 def run(inputs: Inputs, options: Retime, report: Report, room: Path) -> None:
@@ -81,7 +81,7 @@ def _retimed(layer: Layer, frames: Frames, track: Timeline, moments: list[Moment
     todo = sorted(missing.items(), key=lambda job: (job[0].before, job[0].after, job[0].fraction))
     yield len(moments) - sum(len(numbers) for _, numbers in todo)
     threads = count(layer.size, BYTES)
-    picture = lru_cache(threads + 6)(lambda number: pictures.read(frames, number, layer.size))
+    picture = lru_cache(threads + 4)(lambda number: pictures.read(frames, number, layer.size))
     courses = Courses(picture, track)
 
     def work(moment: Moment, numbers: list[int], course: Future[Course] | None) -> int:
