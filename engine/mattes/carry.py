@@ -118,12 +118,12 @@ class Carrier:
         return _anchored(likely, carried)
 
     def _motion_odds(self, frame: int, key: int) -> Picture | float:
-        """Where the drawn subject moves by itself on its key, what does not move is less likely to be it."""
+        """Where the drawn subject moves by itself on its key, what does not move is less likely to be it; water moves too, so no more is said."""
         if self._evidence is None:
             return 0.0
         drawn, moves = self.keys[key] > 0.5, self._moves(key)
         apart = float(np.median(moves[drawn]) - np.median(moves[~drawn])) if drawn.any() and not drawn.all() else 0.0
-        return MOTION * float(np.clip(apart, 0, 1)) * np.clip(self._moves(frame) - 1.2, -1.2, 1.2)
+        return MOTION * float(np.clip(apart, 0, 1)) * np.clip(self._moves(frame) - 1.2, -1.2, 0)
 
     def _moves(self, frame: int) -> Picture:
         """Evidence of own motion in units of the flow's noise, 0..5."""

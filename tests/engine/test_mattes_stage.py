@@ -38,6 +38,7 @@ def inputs(tmp_path_factory) -> Inputs:
         write_png(root / "movers" / f"{frame + 1:06d}.png", cv2.dilate((_truth(frame) > 0.5).astype(np.uint8) * 255, np.ones((11, 11), np.uint8)))
         write_png(root / "movers" / "evidence" / f"{frame + 1:06d}.png", (cv2.GaussianBlur(_truth(frame), (0, 0), 4) * 200).astype(np.uint8))
         greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+    store.write_json(root / "movers" / "movers.json", {"size": [W, H], "grow": 4})
     about = {"size": [W, H], "fps": "24/1", "frames": list(range(1, T + 1)), "times": [n / 24 for n in range(T)], "cuts": [], "duplicates": [], "bits": 8}
     store.write_json(root / "frames" / "clip.json", about)
     for gap in (1, 2, 4):

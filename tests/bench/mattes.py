@@ -1,0 +1,117 @@
+"""Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N]`; prints a table for RESULTS.md.
+
+DAVIS clips: J and F of what moves (no prompt) and of the first frame's true mask carried. True-alpha clips: MAD, MSE, Grad, dtSSD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from engine.contract import options as o  # noqa: E402
+from engine.contract.job import Request  # noqa: E402
+from engine.failures import Failure  # noqa: E402
+from engine.media.frames import Frames, read_png  # noqa: E402
+from engine.metrics import matting  # noqa: E402
+from engine.stage import Inputs, Report  # noqa: E402
+from engine.stages import flow, frames, mattes, movers  # noqa: E402
+
+CLIPS = ROOT.parent / "shared" / "clips"
+DAVIS = ("blackswan", "bmx-trees", "dog", "kite-surf", "motocross-jump")
+ALPHA = ("matte_dancer_over_golf", "matte_lemur_fur_over_palawan")
+
+
+def prepare(clip: Path, last: int | None, root: Path) -> Inputs:
+    """The stages before the mattes."""
+    request, folders = Request(str(clip), ("mattes",), str(root), last=last), {}
+    for name, stage, knobs in (("frames", frames, o.Frames()), ("flow", flow, o.Flow()), ("movers", movers, o.Movers())):
+        (root / name).mkdir()
+        stage.run(Inputs(request, dict(folders)), knobs, _report(name), root / name)
+        folders[name] = root / name
+    return Inputs(request, folders)
+
+
+def _report(name: str) -> Report:
+    return Report(name, lambda message: None, lambda done, total, note: None)
+
+
+def matted(inputs: Inputs, room: Path, **knobs: object) -> dict[int, np.ndarray]:
+    """All subjects together, [H, W] 0..1 by frame; zeros where the stage refuses."""
+    numbers, size = Frames(inputs["frames"]).numbers, Frames(inputs["frames"]).size
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir()
+    try:
+        mattes.run(inputs, o.Mattes(**knobs), _report("mattes"), room)
+    except Failure as failure:
+        print("  refused:", failure.code)
+        return {number: np.zeros(size[::-1], np.float32) for number in numbers}
+    folders = sorted(room.glob("subject_*/alpha"))
+    return {n: np.max([read_png(folder / f"{n:06d}.png") for folder in folders], axis=0).astype(np.float32) / 65535 for n in numbers}
+
+
+def truths(folder: Path, numbers: list[int]) -> dict[int, np.ndarray]:
+    """The true masks or alphas 0..1 of the frames, by the number in the name."""
+    return {n: cv2.imdecode(np.fromfile(folder / f"{n:05d}.png", np.uint8), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255 for n in numbers}
+
+
+def davis(name: str, last: int | None, root: Path) -> str:
+    """One row: J, F without a prompt, J, F from the first mask."""
+    home = CLIPS / "3_gt" / f"davis_{name}"
+    inputs = prepare(home / "JPEGImages" / "480p" / name, last, root)
+    true = truths(home / "Annotations" / "480p" / name, Frames(inputs["frames"]).numbers)
+    first = min(true)
+    (root / "drawn").mkdir()
+    shutil.copyfile(home / "Annotations" / "480p" / name / f"{first:05d}.png", root / "drawn" / f"{first:05d}.png")
+    cells = []
+    for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}):
+        start = time.process_time()
+        found = matted(inputs, root / "room", **knobs)
+        scores = [(matting.region(found[n] > 0.5, t > 0.5), matting.boundary(found[n] > 0.5, t > 0.5)) for n, t in true.items()]
+        cells += [f"{value:.3f}" for value in np.mean(scores, axis=0)] + [f"{(time.process_time() - start) / len(true):.2f}"]
+    return f"| {name} | {len(true)} | {' | '.join(cells)} |"
+
+
+def alpha(name: str, last: int | None, root: Path) -> str:
+    """One row: the matting metrics."""
+    home = CLIPS / "5_derived" / name
+    inputs = prepare(home / "rgb", last, root)
+    true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
+    found, before, rows = matted(inputs, root / "room"), None, []
+    for n, t in true.items():
+        flicker = matting.dtssd(found[n], found[before], t, true[before]) if before is not None else 0.0
+        rows.append((matting.mad(found[n], t), matting.mse(found[n], t), matting.grad(found[n], t), flicker))
+        before = n
+    return f"| {name} | {len(true)} | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA])
+    parser.add_argument("--frames", type=int, help="only so many frames of each")
+    chosen = parser.parse_args()
+    if not CLIPS.is_dir():
+        sys.exit("The clips in ../shared are absent.")
+    last = chosen.frames - 1 if chosen.frames else None
+    for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s |"),
+                            (ALPHA, alpha, "| clip | frames | MAD | MSE | Grad | dtSSD |")):
+        names = [name for name in chosen.clips if name in kind]
+        if names:
+            print(head, "|---" * (head.count("|") - 1) + "|", sep="\n")
+        for name in names:
+            with tempfile.TemporaryDirectory() as scratch:
+                print(row(name, last, Path(scratch)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
