@@ -19,6 +19,7 @@ from ..geometry.reprojection import sum_by
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
+USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of k1, k2 before a shot is seen
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Bundle:
     free_radial: int = 1  # how many of k1, k2 are free
     known: bool = False  # the focal length is given
     smooth: float = 0.004  # change of log focal per view and view that counts as one sigma, if zooming
+    usual: float | None = None  # log of a usual focal length, believed only where the shot says nothing (a zoom without any turn)
 
     @property
     def own(self) -> int:
@@ -124,6 +126,8 @@ def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
     if bundle.zooming:
         bend = np.diff(bundle.log_focal, 2) / bundle.smooth
         cost += loss**2 * float(np.log1p(bend**2).sum())
+    if bundle.usual is not None:
+        cost += (loss / USUAL) ** 2 * float(((bundle.log_focal - bundle.usual) ** 2).mean()) + (loss / ROUND) ** 2 * float((bundle.radial**2).sum())
     return cost
 
 
@@ -150,7 +154,22 @@ class _System:
         self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * len(bundle.points), 1))
         if bundle.zooming:
             self._hold_zoom(views, own, loss)
+        if bundle.usual is not None:
+            self._hold_usual(views, own, loss)
         self.normal = self.normal.tocsr()
+        # A track that slipped once stays where it slipped to: its errors count as one, not as many.
+        self.length = len(tracks.track) / max(len(np.unique(tracks.track)), 1)
+
+    def _hold_usual(self, views: int, own: int, loss: float) -> None:
+        """Next to nothing, but enough where nothing else tells focal length or distortion."""
+        bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
+        at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
+        diagonal[at] = (loss / USUAL) ** 2 / max(len(at), 1)
+        pull[at] = bundle.log_focal[: len(at)] - bundle.usual
+        tail = slice(self.size - bundle.free_radial, self.size)
+        diagonal[tail], pull[tail] = (loss / ROUND) ** 2, bundle.radial[: bundle.free_radial]
+        self.normal = self.normal.tocsr() + sparse.diags(diagonal)
+        self.gradient = self.gradient + diagonal * pull
 
     def _hold_zoom(self, views: int, own: int, loss: float) -> None:
         """A zoom is smooth, though it may jump: Cauchy loss on the second difference."""
@@ -199,7 +218,7 @@ class _System:
             pick[np.arange(views) * own + own - 1] = 1 / views
         else:
             pick[views * own] = 1.0
-        variance = float(pick @ splu(self._reduced(0.0)[1].tocsc()).solve(pick)) * self.spread
+        variance = float(pick @ splu(self._reduced(0.0)[1].tocsc()).solve(pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
 
 

@@ -94,6 +94,8 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
     sigma = report["focal"].get("sigma_percent")
     if sigma is not None and sigma > 5:
         found.append(f"the focal length is only known to {sigma:.0f} %")
+    if sigma is not None and sigma > 15:
+        found.append("give the focal length if you know it")
     return found
 
 

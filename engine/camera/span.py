@@ -132,7 +132,7 @@ def _own(
     few = replace(few, track=again, view=np.searchsorted(posed, few.view))
     start = adjust.Bundle(
         state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion[:2], state.points[number],
-        state.centre, zooming=zoom, known=known,
+        state.centre, zooming=zoom, known=known, usual=float(np.log(max(state.size))),
     )
     best, sigma = adjust.adjust(start, few, loss, rounds)
     pose, focal = state.pose.copy(), state.focal.copy()
