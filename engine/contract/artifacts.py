@@ -29,17 +29,19 @@ KINDS = (
     Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
          "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "
          "forward-backward check; flow.json: size [W, H] of the working grid, gaps"),
-    Kind("masks", ("%06d.png", "movers.json"), "8 bit, 255 on what moves by itself, at the size of the flow"),
+    Kind("masks", ("%06d.png", "evidence/%06d.png", "movers.json"),
+         "8 bit, 255 on what moves by itself, at the size of the flow; evidence: 255 = five times the noise of the flow"),
     Kind("camera", ("camera.npz", "report.json", "report.png", "colmap/"),
          "frame [T] int, world_from_camera [T, 4, 4] float64, focal [T, 2] px, centre [T, 2] px, distortion [T, 4] "
          "(k1 k2 p1 p2, OpenCV), solved [T] bool, size [2] (W, H) to which focal and centre belong; report: method, "
          "scale (metric, assumed or arbitrary), reprojection error per frame, coverage, frames to distrust"),
     Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
     Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
-    Kind("depth", ("%06d.exr", "depth.json"),
+    Kind("depth", ("%06d.exr", "movers/%06d.png", "depth.json"),
          "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1, half; the same again in "
          "R (depth) and G (confidence), since Blender reads no other names; B is 0; "
-         "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot)"),
+         "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot); "
+         "movers: from the stage 'depth', what moves in the solved scene"),
     Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
          "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "

@@ -33,10 +33,10 @@ STAGES = (
     Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "movers"), (), ("depth",), 5, 1),
     Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 1),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "movers"), (), ("cloud",), 1, 1),
-    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), (), ("mattes",), 3, 1),
+    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("depth",), ("mattes",), 3, 1),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 1),
     Stage(
-        "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("flow", "orient", "consistent_depth", "mattes"),
+        "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),
         ("retimed",), 1, 1,
     ),
 )

@@ -30,14 +30,17 @@ MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover
 RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
 RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
 FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
+REACH = 12  # px round what moves in the solved scene within which other evidence counts
+RIMS = 4  # px, half the width of rims that the solved scene leaves of still things
 SPECK = 5e-4  # part of the picture below which a blob is noise
 
 
 class Segmenter:
     """Masks at the flow's size for frames in any order; what it worked out lies in `room`, so that it can go on there."""
 
-    def __init__(self, frames: Frames, flow: Flow, movers: Path, grow: int, room: Path) -> None:
+    def __init__(self, frames: Frames, flow: Flow, movers: Path, grow: int, room: Path, solved: Path | None = None) -> None:
         self.frames, self.flow, self.movers, self.grow, self.room = frames, flow, movers, grow, room
+        self.solved = solved  # folder of what moves in the solved scene, where there is one: near, still things are not in it
         self.size = (max(16, flow.size[0] // 2), max(16, flow.size[1] // 2))
         self.given = not (movers / "evidence").is_dir()  # an artist's masks are taken as they are
         self.at = {frame: at for at, frame in enumerate(frames.numbers)}
@@ -61,7 +64,7 @@ class Segmenter:
 
     def mask(self, frame: int) -> Mask:
         """The mask of a frame [H, W] at the flow's size, holes filled, specks gone."""
-        rough = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
+        rough = self._rough(frame)
         if self.given:
             return rough
         likely = self._read("guess2", frame)
@@ -69,6 +72,18 @@ class Segmenter:
         large = cv2.resize(likely, self.flow.size, interpolation=cv2.INTER_LINEAR)
         fine = guide(picture, large, np.ones_like(large), 3, 1e-3) > 0.5
         return fill(_supported(fine, rough), 0.02)
+
+    def _rough(self, frame: int) -> Mask:
+        """What moves, by motion alone: in the solved scene where the frame has a camera, else against the flow around."""
+        if self._is_solved(frame):
+            assert self.solved
+            rims = read_png(self.solved / f"{FRAME % frame}.png")
+            # Of a near, still thing that the search had taken for a mover, the solved scene leaves a thin rim.
+            return fill(cv2.morphologyEx(rims, cv2.MORPH_OPEN, disc(RIMS)) > 127, 0.01)
+        return whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
+
+    def _is_solved(self, frame: int) -> bool:
+        return not self.given and self.solved is not None and (self.solved / f"{FRAME % frame}.png").is_file()
 
     def _read(self, folder: str, frame: int) -> Picture:
         return read_png(self.room / folder / f"{FRAME % frame}.png").astype(np.float32) / 255
@@ -130,8 +145,10 @@ class Segmenter:
         return bins(np.round(self._picture(frame) * 255).astype(np.uint8))
 
     def _moving(self, frame: int) -> tuple[Picture, Picture]:
-        mask = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow).astype(np.float32)
+        mask = self._rough(frame).astype(np.float32)
         evidence = read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
+        if self._is_solved(frame):
+            evidence *= cv2.dilate(mask, disc(REACH))
         return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, evidence))  # type: ignore[return-value]
 
     def _follow(self, frame: int) -> Picture:

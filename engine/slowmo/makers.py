@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
 
+from ..ahead import ahead, count, one_thread_each
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
 from . import between, pictures
-from .ahead import ahead, count, one_thread_each
 from .courses import Courses
 from .motion import Course
 from .timeline import Moment, Timeline

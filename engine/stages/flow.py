@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import device, store
+from ..ahead import ahead, one_thread_each
 from ..contract.options import Flow as Options
 from ..failures import RequestFailure, ShotFailure
 from ..media.flow import both_ways, flow_path, write_flow
@@ -31,20 +31,15 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     repeats = set(frames.duplicates)
     shares: list[float] = []
 
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[float]] = deque()
-        try:
-            for a, b in pairs:
-                still = all(number in repeats for number in frames.numbers if a < number <= b)
-                waiting.append(pool.submit(_lay_down, frames, a, b, size, options.preset, still, room))
-                if len(waiting) > 2 * threads:
-                    shares.append(waiting.popleft().result())
-                    report.progress(len(shares), len(pairs) + 1)
-            for future in waiting:
-                shares.append(future.result())
-                report.progress(len(shares), len(pairs) + 1)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def submit(pool: ThreadPoolExecutor, pair: tuple[int, int]) -> Future[float]:
+        a, b = pair
+        still = all(number in repeats for number in frames.numbers if a < number <= b)
+        return pool.submit(_lay_down, frames, a, b, size, options.preset, still, room)
+
+    with one_thread_each():
+        for _, share in ahead(submit, pairs, threads):
+            shares.append(share)
+            report.progress(len(shares), len(pairs) + 1)
     store.write_json(room / "flow.json", {"size": list(size), "gaps": gaps, "preset": options.preset})
     report.progress(1, 1)
     report.used = f"DIS {options.preset} at {size[0]} x {size[1]} px, both ways, gaps {', '.join(map(str, gaps))}"

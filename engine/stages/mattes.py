@@ -11,7 +11,6 @@ import numpy as np
 
 from ..contract.artifacts import FRAME
 from ..contract.options import Mattes
-from ..contract.stages import BY_NAME
 from ..failures import RequestFailure
 from ..mattes import carry, preview, segment, subjects
 from ..mattes.choice import Subject, choose, joined
@@ -20,7 +19,7 @@ from ..mattes.outline import Outliner
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
 from ..stage import Inputs, Report
-from ..store import write_json
+from ..store import read_json, write_json
 
 HALF = 100  # progress: finding the subjects is the first hundred, writing them the second
 
@@ -123,7 +122,9 @@ def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
 def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     """What moves by itself, linked over time."""
     numbers = shot.frames.numbers
-    masks = segment.Segmenter(shot.frames, shot.flow, inputs["movers"], inputs.request.options_of(BY_NAME["movers"]).grow, shot.room)
+    depth = inputs.get("depth")
+    grown = read_json(inputs["movers"] / "movers.json")["grow"]
+    masks = segment.Segmenter(shot.frames, shot.flow, inputs["movers"], grown, shot.room, depth and depth / "movers")
     masks.prepare(lambda done: report.progress(round(0.4 * HALF * done / len(numbers)), 2 * HALF, "edges of what moves"))
     linker = subjects.Linker()
     for done, frame in enumerate(numbers, 1):

@@ -46,7 +46,7 @@ def run(inputs: Inputs, options: Movers, report: Report, room: Path) -> None:
         report.used = "residual of optical flow against the motion of the still scene"
     areas = {str(frame): round(float((read_png(_file(room, frame)) > 0).mean()), 5) for frame in frames}
     report.figures["mean_area"] = round(float(np.mean(list(areas.values()))), 5)
-    write_json(room / "movers.json", {"size": list(size), "method": report.used, "area": areas})
+    write_json(room / "movers.json", {"size": list(size), "method": report.used, "grow": options.grow, "area": areas})
 
 
 def _file(folder: Path, frame: int) -> Path:

@@ -12,13 +12,13 @@ from typing import Protocol
 import numpy as np
 
 from .. import store
+from ..ahead import ahead, count, one_thread_each
 from ..contract.artifacts import FRAME
 from ..contract.options.retime import Retime
 from ..geometry import camera as cameras
 from ..geometry.camera import Camera
 from ..media.frames import Frames, read_depth, read_png, write_depth
 from ..slowmo import between, contours, depth, path, pictures, timeline
-from ..slowmo.ahead import ahead, count, one_thread_each
 from ..slowmo.between import Plan
 from ..slowmo.courses import Courses
 from ..slowmo.motion import Course

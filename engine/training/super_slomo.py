@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import device as devices
+from ..ahead import ahead
 from ..metrics.image import psnr
 from ..nets.super_slomo import MEAN, SuperSloMo, warp
-from ..slowmo.ahead import ahead
 from ..store import beside
 from . import footage
 

@@ -1,6 +1,5 @@
 """The mattes stage on shapes whose answer is known: contours that follow, soft edges, colour without fringe, subjects, drawn masks."""
 
-from pathlib import Path
 
 import cv2
 import numpy as np

@@ -13,10 +13,3 @@ class Depth:
 
     noise: float = option(0.7, "Flow noise", "Pixels of flow error beyond which a neighbour is trusted less", low=0.05, high=10.0, unit="px", advanced=True)
     fill: float = option(1.0, "Fill", "How strongly unsure pixels follow sure ones of the same colour", low=0.0, high=10.0)
-    prior: str = option(
-        "auto", "Prior", "A pretrained network that helps where parallax cannot see",
-        choices=(
-            ("auto", "Automatic", "The best that is installed"),
-            ("none", "None", "Parallax alone"),
-        ),
-    )

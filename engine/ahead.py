@@ -1,4 +1,4 @@
-"""The slow-motion room, threads: work that runs ahead of its reader by a bounded distance; standard library and OpenCV's thread count."""
+"""Threads: work that runs ahead of its reader by a bounded distance; standard library and OpenCV's thread count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import cv2
 
-from .. import device
+from . import device
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
