@@ -37,12 +37,14 @@ class _Pair:
     """One flow field, thinned, and the motion of the still scene in it."""
 
     def __init__(self, flow: NDArray[np.float32], valid: NDArray[np.bool_], detail: Picture) -> None:
-        self.flow, self.weight = flow[::STRIDE, ::STRIDE], valid[::STRIDE, ::STRIDE] * detail
+        # Where most of the picture could not be followed, what could be is doubtful too.
+        followed = float((valid[::STRIDE, ::STRIDE] * detail).sum() / max(float(detail.sum()), 1e-6))
+        self.flow, self.weight = flow[::STRIDE, ::STRIDE], valid[::STRIDE, ::STRIDE] * detail * np.float32(min(1.0, 2 * followed) ** 2)
         y, x = np.mgrid[: self.flow.shape[0], : self.flow.shape[1]].astype(np.float32) * STRIDE + np.float32(0.5)
         self.a = np.stack([x, y], -1)
         self.b = self.a + self.flow
         sparse = (slice(2, None, 3), slice(2, None, 3))
-        sure = self.weight[sparse] > 0.5
+        sure = (valid[::STRIDE, ::STRIDE] * detail)[sparse] > 0.5
         self.motion = epipolar.fit(self.a[sparse][sure].astype(np.float64), self.b[sparse][sure].astype(np.float64))
 
     def evidence(self, parallax: float) -> Picture:

@@ -24,7 +24,8 @@ SHARED = 30  # tracks that a pair of keyframes must share
 SEED = 7
 COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
-WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
+GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
+WEAK = 2.2  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
 PER_VIEW = 400  # observations of a view that steer it
 
 
@@ -84,10 +85,11 @@ def _best_map(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: 
 
     Judged on the tracks of all keyframes, placed or not, so that a map of few frames cannot win by leaving out the rest.
     """
-    guessed = replace(job, known=True)
     ways = [("global", job), ("incremental", job)]
     if not job.known:
-        ways += [("incremental, focal length guessed", guessed), ("global, focal length guessed", guessed)]
+        for share in GUESSES:
+            guessed = replace(job, known=True, focal=share * max(job.size))
+            ways += [("global, focal length first guessed", guessed), ("incremental, focal length first guessed", guessed)]
     of_keys = tracks.where(np.isin(tracks.view, keys))
     tried: list[tuple[float, int, State, str]] = []
     for name, way in ways:
@@ -164,7 +166,7 @@ def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job, mappe
         options = pycolmap.IncrementalPipelineOptions()
         options.multiple_models, options.num_threads, options.random_seed, options.extract_colors = False, 1, SEED, False
         options.mapper.init_min_tri_angle, options.mapper.init_min_num_inliers = 3, 50
-        options.mapper.abs_pose_min_num_inliers = 15
+        options.mapper.abs_pose_min_num_inliers, options.mapper.init_max_forward_motion = 15, 1.0
         options.ba_refine_focal_length = not job.known
         return pycolmap.incremental_mapping(database, folder, out, options=options)
     options = pycolmap.GlobalPipelineOptions()
@@ -221,5 +223,6 @@ def read_answer(folder: Path, job: Job) -> tuple[State, NDArray[np.bool_], list[
     with np.load(folder / "solution.npz", allow_pickle=False) as file:
         state = State(job.size, file["focal"], file["distortion"], file["pose"], file["posed"], file["points"])
         passes = int(file["passes"])
-        way = f"{file['mapper']} mapping of {len(file['keys'])} keyframes, {passes} {'pass' if passes == 1 else 'passes'}"
+        name, _, guess = str(file["mapper"]).partition(", ")
+        way = f"{name} mapping{f' ({guess})' if guess else ''} of {len(file['keys'])} keyframes, {passes} {'pass' if passes == 1 else 'passes'}"
         return state, file["use"], file["keys"].tolist(), way
