@@ -25,6 +25,7 @@ from .subjects import fetch
 Mask = NDArray[np.bool_]
 Picture = NDArray[np.float32]  # [H, W]
 
+WORK = ("guess", "guess2")  # folders of the two rounds while the stage runs
 WINDOW = 8  # frames each way that share their colours
 MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover mask, colour, scenery behind, frames around, pixels around
 RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
@@ -53,7 +54,7 @@ class Segmenter:
         """Both rounds over all frames, each kept in a file."""
         if self.given:
             return
-        for turn, folder in enumerate(("guess", "guess2")):
+        for turn, folder in enumerate(WORK):
             for done, frame in enumerate(self.frames.numbers, 1):
                 path = self.room / folder / f"{FRAME % frame}.png"
                 if not path.is_file():

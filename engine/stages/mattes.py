@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -74,6 +75,8 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
         preview.write(shot.frames, [room / name for name in chosen], colour, room / "preview.mp4")
     report.figures["subjects"] = {subject["name"]: subject["contours"] for subject in about}
     write_json(room / "mattes.json", {"method": report.used, "size": list(shot.frames.size), "subjects": about})
+    for folder in segment.WORK:
+        shutil.rmtree(room / folder, ignore_errors=True)
 
 
 def _tell(report: Report, subjects: int, subject: int, before: float, share: float, part: float) -> None:

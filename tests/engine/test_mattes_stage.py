@@ -74,7 +74,7 @@ def test_what_moves_and_resume(inputs, tmp_path):
     pieces = store.read_json(tmp_path / "a" / "subject_1" / "contours.json")["pieces"]
     assert pieces and all(len({len(points) for points in piece["points"].values()}) == 1 for piece in pieces)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    for part in ("guess/000004.png", "guess2/000005.png", "subject_1/alpha/000006.png", "subject_1/foreground/000007.png", "mattes.json"):
+    for part in ("subject_1/alpha/000006.png", "subject_1/foreground/000007.png", "mattes.json"):
         (tmp_path / "b" / part).unlink()
     _run(inputs, tmp_path / "b", preview="120,255,155")
     assert _bytes(tmp_path / "a") == _bytes(tmp_path / "b")
