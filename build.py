@@ -106,10 +106,20 @@ def demo(given: argparse.Namespace) -> None:
         "--out", str(out / "results"), "--store", str(out / "store"),
     ])
     if blender:
-        subprocess.run([*blender, str(HERE / "tests" / "demo" / "scene.py"), "--", "--out", str(out)], cwd=HERE)
+        make_scene(blender, out)
     run([str(python), str(HERE / "tests" / "demo" / "contact_sheet.py"), str(out)])
     print(f"{time.monotonic() - began:.0f} s. Results: {out}")
     sys.exit(status)
+
+
+def make_scene(blender: list[str], out: Path) -> None:
+    """scene.blend, stills and film by Blender, whose many words go to blender.log."""
+    began, log = time.monotonic(), out / "blender.log"
+    with open(log, "wb") as words:
+        scene = [*blender, str(HERE / "tests" / "demo" / "scene.py"), "--", "--out", str(out)]
+        status = subprocess.run(scene, cwd=HERE, stdout=words, stderr=subprocess.STDOUT).returncode
+    ended = f"{time.monotonic() - began:.1f} s" if status == 0 else "failed"
+    print(f"{'Blender scene, stills, film':<30} {ended:>9}  {out / 'scene.blend' if status == 0 else f'see {log}'}", flush=True)
 
 
 def run_engine(python: Path, arguments: list[str]) -> int:
