@@ -8,9 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = '''
-import json, os, shutil, sys, time
+import json, os, shutil, signal, sys, time
 from pathlib import Path
 from engine.contract import CONTRACT, job, messages
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
 say = lambda message: print(messages.to_line(message), flush=True)
 request = job.from_json(Path(sys.argv[1]).read_text())
 shot, how = Path({shot!r}), {how!r}
