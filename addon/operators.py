@@ -350,14 +350,4 @@ CLASSES = (
     UNFLATTEN_OT_setup_cancel, UNFLATTEN_OT_remove_engine, UNFLATTEN_OT_clean,
 )
 
-
-def register() -> None:
-    """Make the operators."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

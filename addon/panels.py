@@ -232,14 +232,4 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE", width: 
 
 CLASSES = (UNFLATTEN_PT_main, UNFLATTEN_PT_clip, *(_stage_panel(stage) for stage in STAGES))
 
-
-def register() -> None:
-    """Make the panels."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

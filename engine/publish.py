@@ -9,13 +9,13 @@ from typing import Any, Iterator
 
 from .store import DONE, beside, read_json, write_json
 
-# want -> (stage, folder inside the stage, folder inside the user's)
+# want -> (stage, folder inside the user's)
 PLACES = {
-    "camera": (("orient", "", "camera"),),
-    "depth": (("consistent_depth", "", "depth"),),
-    "cloud": (("cloud", "", "cloud"),),
-    "mattes": (("mattes", "", "mattes"),),
-    "slowmo": (("interpolate", "", "slowmo"), ("retime", "", "slowmo")),
+    "camera": (("orient", "camera"),),
+    "depth": (("consistent_depth", "depth"),),
+    "cloud": (("cloud", "cloud"),),
+    "mattes": (("mattes", "mattes"),),
+    "slowmo": (("interpolate", "slowmo"), ("retime", "slowmo")),
 }
 MANIFEST = ".unflatten.json"  # what an earlier run laid here, so that it can be taken away again
 
@@ -33,10 +33,10 @@ def publish(folders: dict[str, Path], wants: tuple[str, ...], out: Path) -> None
 
 
 def _files(folders: dict[str, Path], want: str) -> Iterator[tuple[Path, str]]:
-    for stage, inside, name in PLACES[want]:
+    for stage, name in PLACES[want]:
         if stage not in folders:
             continue
-        root = folders[stage] / inside
+        root = folders[stage]
         for source in sorted(root.rglob("*")):
             if source.is_file() and source.name != DONE and not source.name.startswith("."):
                 yield source, f"{name}/{source.relative_to(root).as_posix()}"

@@ -226,14 +226,4 @@ CLASSES = (
     UNFLATTEN_OT_native_solve, UNFLATTEN_PT_rigs,
 )
 
-
-def register() -> None:
-    """Make the buttons."""
-    for kind in CLASSES:
-        bpy.utils.register_class(kind)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for kind in reversed(CLASSES):
-        bpy.utils.unregister_class(kind)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
