@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ENGINE, BLENDER = HERE / ".venv", HERE / ".venv-blender"
 LOCKS, TEST_LOCKS = HERE / "engine" / "locks", HERE / "tests" / "locks"
 SAMPLE = HERE / "sample" / "sample.mp4"
+IN_BLENDER = ("importing",)  # benches that run inside Blender
 
 
 def load_environment() -> Any:
@@ -170,7 +171,8 @@ def bench(given: argparse.Namespace) -> None:
     python = engine_python(given, tests=True)
     names = given.rest or sorted(path.stem for path in (HERE / "tests" / "bench").glob("*.py"))
     for name in names:
-        run([str(python), str(HERE / "tests" / "bench" / f"{name}.py")])
+        within = (blender_python() or [str(python)]) if name in IN_BLENDER else [str(python)]
+        run([*within, str(HERE / "tests" / "bench" / f"{name}.py")])
 
 
 def sample(given: argparse.Namespace) -> None:

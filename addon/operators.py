@@ -16,6 +16,7 @@ from . import environment, jobs, preferences, request, results, settings, setup
 from .importers.everything import OFFERS, import_all
 
 SLICE = 0.02  # s of importing between two looks of Blender at its windows
+LOOKING = {"MOUSEMOVE", "INBETWEEN_MOUSEMOVE", "MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "WINDOW_DEACTIVATE"}
 
 
 def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
@@ -157,7 +158,8 @@ class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
         if event.type == "ESC":
             return self._leave(context, {"CANCELLED"})
         if event.type != "TIMER":
-            return {"PASS_THROUGH"}
+            # Looking around is fine; an undo or a deletion now would take away what is being filled.
+            return {"PASS_THROUGH"} if event.type in LOOKING else {"RUNNING_MODAL"}
         until = time.perf_counter() + SLICE
         for part, note in self._steps:
             context.window_manager.progress_update(part)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 
+from ..nodes import displace
 from . import camera, depth, frames, mattes, points
 
 # What the artist may ask to be imported -> the kinds of result that answer it.
@@ -33,12 +34,17 @@ def _import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dic
     if match:
         camera.match_scene(clip, scene, found.get("frames"), tuple(camera.read(found["camera"]).size))
     yield 0.5, "Points"
-    points.import_points(clip, scene, found["camera"])
+    fresh = clip.unflatten.made.get("points") is None
+    made = points.import_points(clip, scene, found["camera"])
+    if made is not None and fresh:  # a guide for the eye, no part of the picture
+        made.hide_render = True
     yield 1.0, "Points"
 
 
 def _import_depth(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
-    for part, as_points in ((0.0, False), (0.5, True)):
+    for _ in displace.build():
+        yield 0.0, "Depth"
+    for part, as_points in ((0.2, False), (0.6, True)):
         yield part, "Depth"
         fresh = clip.unflatten.made.get(depth.POINTS) is None
         made = depth.import_depth(clip, scene, found["depth"], found["camera"], found.get("frames"), as_points)
@@ -51,7 +57,11 @@ def _import_depth(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict
 def _import_cloud(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
     yield 0.0, "Point cloud"
     fresh = clip.unflatten.made.get("cloud") is None
-    made = points.import_cloud(clip, scene, found["cloud"])
+    xyz, rgb = points.read_cloud(found["cloud"])
+    yield 0.3, "Point cloud"
+    made = points.place_cloud(clip, scene, xyz)
+    yield 0.7, "Point cloud"
+    points.colour(made, rgb)
     if fresh:
         made.hide_render = True
     yield 1.0, "Point cloud"

@@ -5,6 +5,7 @@ What was made is remembered by pointers on the clip, so that renaming, moving or
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -97,4 +98,7 @@ def picture(clip: bpy.types.MovieClip, role: str, path: Path, colorspace: str, s
 
 def numbered(folder: Path, ending: str) -> list[int]:
     """The frame numbers of the files in a folder, ascending."""
-    return sorted(int(path.stem) for path in folder.glob(f"*{ending}") if path.stem.isdigit())
+    if not Path(folder).is_dir():
+        return []
+    stems = (name[: -len(ending)] for name in os.listdir(folder) if name.endswith(ending))
+    return sorted(int(stem) for stem in stems if stem.isdigit())

@@ -23,13 +23,27 @@ def import_points(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
         return None
     with np.load(path, allow_pickle=False) as content:
         xyz, rgb = content["xyz"], content["rgb"]
-    return _import(clip, scene, "points", f"{clip.name} points", xyz, rgb, 0.3)
+    made = _place(clip, scene, "points", f"{clip.name} points", xyz, 0.3)
+    colour(made, rgb)
+    return made
 
 
 def import_cloud(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Path) -> bpy.types.Object:
     """The fused cloud of the still scene."""
-    xyz, rgb = read_ply(Path(folder) / "fused.ply")
-    return _import(clip, scene, "cloud", f"{clip.name} cloud", xyz, rgb, 0.1)
+    xyz, rgb = read_cloud(folder)
+    made = place_cloud(clip, scene, xyz)
+    colour(made, rgb)
+    return made
+
+
+def read_cloud(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and colours of the fused cloud."""
+    return read_ply(Path(folder) / "fused.ply")
+
+
+def place_cloud(clip: bpy.types.MovieClip, scene: bpy.types.Scene, xyz: np.ndarray) -> bpy.types.Object:
+    """The object of a cloud that has been read; `colour` gives it its colours."""
+    return _place(clip, scene, "cloud", f"{clip.name} cloud", xyz, 0.1)
 
 
 def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -63,17 +77,12 @@ def _header(file: object) -> tuple[list[str], list[str], int, str]:
     return names, kinds, count, form
 
 
-def _import(
-    clip: bpy.types.MovieClip, scene: bpy.types.Scene, role: str, name: str, xyz: np.ndarray, rgb: np.ndarray, spacing: float,
-) -> bpy.types.Object:
+def _place(clip: bpy.types.MovieClip, scene: bpy.types.Scene, role: str, name: str, xyz: np.ndarray, spacing: float) -> bpy.types.Object:
     target, fresh = place.object_of(clip, scene, role, name, bpy.data.meshes.new)
     mesh = target.data
     mesh.clear_geometry()
     mesh.vertices.add(len(xyz))
     mesh.vertices.foreach_set("co", np.ascontiguousarray(xyz, np.float32).ravel())
-    colour = mesh.attributes.get(cloud.COLOUR) or mesh.attributes.new(cloud.COLOUR, "BYTE_COLOR", "POINT")
-    rgba = np.concatenate([rgb.astype(np.float32) / 255, np.ones((len(rgb), 1), np.float32)], 1)
-    colour.data.foreach_set("color_srgb", np.ascontiguousarray(rgba).ravel())
     mesh.update()
     if fresh:
         shape = modifier.attach(target, cloud.points_group())
@@ -81,9 +90,18 @@ def _import(
     return target
 
 
+def colour(target: bpy.types.Object, rgb: np.ndarray) -> None:
+    """Give each point its colour, [N, 3] uint8."""
+    mesh = target.data
+    layer = mesh.attributes.get(cloud.COLOUR) or mesh.attributes.new(cloud.COLOUR, "BYTE_COLOR", "POINT")
+    rgba = np.concatenate([rgb.astype(np.float32) / 255, np.ones((len(rgb), 1), np.float32)], 1)
+    layer.data.foreach_set("color_srgb", np.ascontiguousarray(rgba).ravel())
+    mesh.update()
+
+
 def _spread(xyz: np.ndarray) -> float:
     """A length that suits the cloud: the typical distance of neighbours if the points lay on a surface."""
     if len(xyz) < 8:
         return 0.05
-    low, high = np.percentile(xyz, (10, 90), axis=0)
+    low, high = np.percentile(xyz[:: 1 + len(xyz) // 50000], (10, 90), axis=0)  # some tell as much as all
     return max(1e-6, float(np.linalg.norm(high - low)) / np.sqrt(len(xyz)))

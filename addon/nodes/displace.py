@@ -6,6 +6,7 @@ Attributes it leaves: UVMap (corner: place on the plate), depth and confidence; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -13,29 +14,39 @@ import bpy
 from . import tree
 from .tree import Tree
 
-VERSION = 2
+NAME, VERSION = "Unflatten depth", 2
 DEPTH, CONFIDENCE, COLOUR, UV = "depth", "confidence", "Col", "UVMap"
 
 
 def depth_group() -> bpy.types.NodeTree:
     """The shared group; built at its first use."""
-    group, fresh = tree.group("Unflatten depth", "GeometryNodeTree", VERSION)
-    return _build(Tree(group)) if fresh else group
+    for _ in build():
+        pass
+    return tree.find(NAME, VERSION)
 
 
-def _build(t: Tree) -> bpy.types.NodeTree:
-    _declare(t)
-    given = t.inputs()
-    frame = t.math("SUBTRACT", t.math("ROUND", t.add("GeometryNodeInputSceneTime").outputs["Frame"]), given["Frame Shift"])
-    grid, place = _grid(t, given)
-    depth, sure = _sample_depth(t, given, place, frame)
-    mesh = _store(t, grid.outputs["Mesh"], "FLOAT2", "CORNER", UV, place)
-    mesh = _store(t, mesh, "FLOAT", "POINT", DEPTH, depth)
-    mesh = _store(t, mesh, "FLOAT", "POINT", CONFIDENCE, sure)
-    pushed = t.math("MULTIPLY", _named(t, DEPTH), given["Push Back"])
-    mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, place, pushed)}).outputs[0]
-    mesh = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": _unwanted(t, given)}, domain="POINT", mode="ALL").outputs[0]
-    return t.finish(Geometry=_switch(t, given["Points"], _surface(t, given, mesh), _points(t, given, mesh, frame)))
+def build() -> Iterator[None]:
+    """Build the shared group where it is not there yet; a step between two parts is short enough to draw windows meanwhile."""
+    if tree.find(NAME, VERSION) is not None:
+        return
+    with tree.building(NAME, "GeometryNodeTree", VERSION) as t:
+        _declare(t)
+        given = t.inputs()
+        frame = t.math("SUBTRACT", t.math("ROUND", t.add("GeometryNodeInputSceneTime").outputs["Frame"]), given["Frame Shift"])
+        grid, place = _grid(t, given)
+        yield
+        depth, sure = _sample_depth(t, given, place, frame)
+        mesh = _store(t, grid.outputs["Mesh"], "FLOAT2", "CORNER", UV, place)
+        mesh = _store(t, mesh, "FLOAT", "POINT", DEPTH, depth)
+        mesh = _store(t, mesh, "FLOAT", "POINT", CONFIDENCE, sure)
+        yield
+        pushed = t.math("MULTIPLY", _named(t, DEPTH), given["Push Back"])
+        mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, place, pushed)}).outputs[0]
+        yield
+        mesh = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": _unwanted(t, given)}, domain="POINT", mode="ALL").outputs[0]
+        surface, points = _surface(t, given, mesh), _points(t, given, mesh, frame)
+        yield
+        t.finish(Geometry=_switch(t, given["Points"], surface, points))
 
 
 def _declare(t: Tree) -> None:

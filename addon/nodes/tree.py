@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -81,31 +83,40 @@ class Tree:
         return self.group
 
 
-def group(name: str, kind: str, version: int) -> tuple[bpy.types.NodeTree, bool]:
-    """The shared node group of that name and version, and whether it is new and empty."""
-    found = next((it for it in bpy.data.node_groups if it.get(STAMP) == f"{name} {version}" and it.library is None), None)
-    if found is not None:
-        return found, False
-    made = bpy.data.node_groups.new(name, kind)
-    made[STAMP] = f"{name} {version}"
-    return made, True
+def find(name: str, version: int) -> bpy.types.NodeTree | None:
+    """The shared node group of that name and version, where it is built already."""
+    return next((it for it in bpy.data.node_groups if it.get(STAMP) == f"{name} {version}" and it.library is None), None)
+
+
+@contextmanager
+def building(name: str, kind: str, version: int) -> Iterator[Tree]:
+    """A new shared group. It is stamped when it is whole; one that is left half-built goes away."""
+    made, whole = bpy.data.node_groups.new(name, kind), False
+    try:
+        yield Tree(made)
+        made[STAMP] = f"{name} {version}"
+        whole = True
+    finally:
+        if not whole:
+            bpy.data.node_groups.remove(made)
 
 
 def _arrange(group: bpy.types.NodeTree, end: bpy.types.Node) -> None:
     """Columns by distance from the output, so that an artist who opens the group can read it."""
+    sources: dict[str, set[str]] = {}  # asked once: each socket's own list of links costs a walk over all of them
+    for link in group.links:
+        sources.setdefault(link.to_node.name, set()).add(link.from_node.name)
     depth: dict[str, int] = {}
-
-    def walk(node: bpy.types.Node, column: int) -> None:
-        if depth.get(node.name, -1) >= column:
-            return
-        depth[node.name] = column
-        for socket in node.inputs:
-            for link in socket.links:
-                walk(link.from_node, column + 1)
-
-    walk(end, 0)
+    todo = [(end.name, 0)]
+    while todo:
+        name, column = todo.pop()
+        if depth.get(name, -1) < column:
+            depth[name] = column
+            todo += [(source, column + 1) for source in sources.get(name, ())]
     rows: dict[int, int] = {}
+    places = []
     for node in group.nodes:
         column = depth.get(node.name, 0)
-        node.location = (-220 * column, -180 * rows.get(column, 0))
+        places += [-220.0 * column, -180.0 * rows.get(column, 0)]
         rows[column] = rows.get(column, 0) + 1
+    group.nodes.foreach_set("location", places)  # all at once: each single one would update the group

@@ -140,3 +140,14 @@ def test_points_carry_the_plates_colours(unflatten, scene, tmp_path):
     coded = np.where(colours <= 0.0031308, colours * 12.92, 1.055 * np.maximum(colours, 1e-9) ** (1 / 2.4) - 0.055)
     assert np.allclose(coded[:, 2], 0.5, atol=0.01)  # blue tells the frame
     assert coded[:, 0].min() < 0.03 and coded[:, 0].max() > 0.97 and len(np.unique(coded[:, 1].round(2))) > 30
+
+
+def test_a_group_left_half_built_is_no_group(unflatten, scene):
+    from unflatten.addon.nodes import displace
+
+    steps = displace.build()
+    next(steps)
+    steps.close()  # what Esc does to an import
+    assert not bpy.data.node_groups
+    whole = displace.depth_group()
+    assert displace.depth_group() == whole and list(displace.build()) == [] and len(bpy.data.node_groups) == 1

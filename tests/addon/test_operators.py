@@ -39,6 +39,7 @@ def test_run_waits_and_imports(stage_set):
     made = {entry.name: entry for entry in clip.unflatten.made}
     assert {"root", "camera", "points", "depth", "depth points", "cloud", "mask person", "alpha person"} <= set(made)
     assert made["camera"].object.parent == made["root"].object and bpy.context.scene.camera == made["camera"].object
+    assert [made[role].object.hide_render for role in ("points", "depth", "depth points", "cloud")] == [True, False, True, True]
     assert {result.name for result in clip.unflatten.results} >= {"frames", "orient", "consistent_depth"}
 
 
