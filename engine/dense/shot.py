@@ -28,9 +28,9 @@ class Shot:
         self.gaps: tuple[int, ...] = tuple(sorted(int(gap) for gap in about["gaps"]))
         self.frames = Frames(frames, keep=48)
         self.numbers: list[int] = self.frames.numbers
+        self.step = min((b - a for a, b in zip(self.numbers, self.numbers[1:])), default=1)  # from one frame's number to the next
         self.camera = cameras.load(camera / "camera.npz").scaled(self.size)
         self._flow, self._movers = flow, movers
-        self._place = {number: place for place, number in enumerate(self.numbers)}
         self._row = {int(number): row for row, number in enumerate(self.camera.frame) if self.camera.solved[row]}
         self._span = {number: k for k, span in enumerate(self.frames.spans()) for number in span}
 
@@ -39,12 +39,9 @@ class Shot:
         return self._row.get(number)
 
     def neighbour(self, number: int, gap: int) -> int | None:
-        """The frame `gap` frames of the clip's list further on (back where negative); None past the ends or over a cut."""
-        place = self._place[number] + gap
-        if not 0 <= place < len(self.numbers):
-            return None
-        other = self.numbers[place]
-        return other if self._span[other] == self._span[number] else None
+        """The frame numbered `gap` further on (back where negative); None where there is none, past the ends or over a cut."""
+        other = number + gap
+        return other if other in self._span and self._span[other] == self._span[number] else None
 
     def flow(self, number: int, gap: int) -> tuple[Picture, Mask] | None:
         """Flow [H, W, 2] px to the neighbour at `gap`, and where it is valid; None where it was not computed."""

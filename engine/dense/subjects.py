@@ -34,7 +34,7 @@ def steady(shot: Shot, numbers: list[int], told: list[list[Any]], labels: Callab
 
 def _link(shot: Shot, here: int, there: int, labels: Callable[[int], np.ndarray], counts: tuple[int, int]) -> np.ndarray:
     """Pixels [K, K'] of each piece that the flow carries into each piece of the next frame."""
-    found = shot.flow(here, 1) if min(counts) > 0 and shot.neighbour(here, 1) == there else None
+    found = shot.flow(here, there - here) if min(counts) > 0 else None
     if found is None:
         return np.zeros(counts, np.int64)
     now, later = labels(here), labels(there)

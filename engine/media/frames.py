@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import store
 from ..contract.artifacts import FRAME
+from .clip import upright_size
 from .exr import read_depth, read_exr, write_depth, write_exr
 from .film import VideoWriter
 
@@ -78,6 +79,11 @@ class Frames:
         self.bits: int = self.about["bits"]
         self._cache: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def clip_width(self) -> int:
+        """px of the clip itself, upright and with square pixels, however small these frames are."""
+        return upright_size(*self.about["source_size"], Fraction(self.about.get("aspect", "1/1")), self.about.get("turn", 0) % 180 != 0)[0]
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -75,7 +75,7 @@ class Temporal:
     def _witnesses(self, number: int, here: Seen, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(depth, weight) [H, W] told by the frames `gap` before and after."""
         told, along = [], []
-        for side in (gap, -gap):
+        for side in (gap * self.shot.step, -gap * self.shot.step):
             other = self.shot.neighbour(number, side)
             there = self._view(other) if other is not None else None
             if there is None:

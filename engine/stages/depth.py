@@ -80,7 +80,7 @@ def limits(shot: Shot, solved: list[int]) -> tuple[float, float]:
     """The least and greatest inverse depth that this shot's parallax can tell, the same for all frames."""
     place = shot.camera.place[[shot.row(number) for number in solved]]
     focal = float(np.median(shot.camera.focal[:, 0]))
-    gap = min(shot.gaps[-1], len(place) - 1)
+    gap = min(max(1, shot.gaps[-1] // shot.step), len(place) - 1)
     wide = float(np.percentile(np.linalg.norm(place[gap:] - place[:-gap], axis=1), 90))
     step = float(np.median(np.linalg.norm(np.diff(place, axis=0), axis=1)))
     wide = max(wide, 1e-9)

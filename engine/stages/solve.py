@@ -34,7 +34,7 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
     """Solve every span between cuts by itself; a frame without a pose is marked, never left out."""
     frames = Frames(inputs["frames"])
     size = working_size(frames.size, options.size)
-    focal = _focal(options, size[0] / frames.size[0])
+    focal = _focal(options, size[0] / frames.clip_width)
     solved: list[tuple[list[int], spans.Solved]] = []
     refused: list[tuple[list[int], ShotFailure | ChildFailure]] = []
     done = 0

@@ -17,7 +17,7 @@ from engine.media.frames import read_depth, write_png
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
 from engine.stages import cloud, consistent_depth, depth, flow
-from engine.store import write_json
+from engine.store import read_json, write_json
 from engine.synth.shots import render
 
 SIZE, COUNT = (512, 288), 16
@@ -132,6 +132,25 @@ def test_a_frame_without_camera_is_unknown(folders, tmp_path) -> None:
         assert not z.any() and not confidence.any()
         assert (read_depth(tmp_path / stage / f"{LOST + 2:06d}.exr")[0] > 0).all()
     assert "1 frames have no solved camera" in report.warnings[0]
+
+
+def test_every_second_frame_gives_depth_from_its_own_neighbours(shot, folders, tmp_path) -> None:
+    """Flow and cameras are paired by the clip's frame numbers, whatever step the frames were taken in."""
+    shutil.copytree(folders["frames"], tmp_path / "frames")
+    about = read_json(folders["frames"] / "clip.json")
+    write_json(tmp_path / "frames/clip.json", {**about, **{name: about[name][::2] for name in ("frames", "times")}})
+    with np.load(folders["orient"] / "camera.npz") as held:
+        parts = {name: values if name == "size" else values[::2] for name, values in held.items()}
+    (tmp_path / "orient").mkdir()
+    np.savez(tmp_path / "orient/camera.npz", **parts)
+    mine = {**folders, "frames": tmp_path / "frames", "orient": tmp_path / "orient"}
+    for stage, options in ((flow, o.Flow(gaps="2,4")), (depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
+        carry_out(stage, options, mine, tmp_path / stage.__name__.rsplit(".", 1)[-1])
+    for stage in ("depth", "consistent_depth"):
+        found, _ = read_all(tmp_path / stage)
+        known = [(truth > 0) & (truth < 60) for truth in shot.depth[::2]]
+        figures = metrics.evaluate(list(found), list(shot.depth[::2]), known, list(shot.moving[::2]))
+        assert len(found) == COUNT // 2 and figures["still"]["absrel"] < 0.06, stage
 
 
 def test_a_tripod_is_refused_with_a_reason(folders, tmp_path) -> None:

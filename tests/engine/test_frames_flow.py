@@ -100,6 +100,13 @@ def test_range_step_and_size(tmp_path) -> None:
         assert refused.value.code == "wrong-range" and "1001" in refused.value.why
 
 
+def test_the_clip_keeps_its_width_however_small_its_frames_are(tmp_path) -> None:
+    about = {"size": [60, 80], "fps": "24/1", "frames": [1], "times": [0], "cuts": [], "duplicates": [], "bits": 8}
+    for source, aspect, turn, width in (([480, 360], "4/3", 0, 640), ([480, 360], "1/1", 90, 360), ([480, 360], "4/3", 270, 360)):
+        (tmp_path / "clip.json").write_text(json.dumps({**about, "source_size": source, "aspect": aspect, "turn": turn}))
+        assert Frames(tmp_path).clip_width == width
+
+
 def test_working_size() -> None:
     assert working_size((1920, 1080), 640) == (640, 360)
     assert working_size((1080, 1920), 640) == (360, 640)
