@@ -51,7 +51,7 @@ def _work(clip: bpy.types.MovieClip, given: argparse.Namespace) -> int:
             return 1
         job = jobs.wait(jobs.make(clip, scene, wants), python, _tell)
         for failure in job.failures:
-            print(f"unflatten: {failure.code}: {failure.what} {failure.why} {failure.remedy}", file=sys.stderr)
+            print(f"unflatten: {failure.code}: {failure.what} {failure.why} {failure.remedy} {failure.log}".rstrip(), file=sys.stderr)
         status = 1 if job.failures else 0
         if not job.folders:
             return 1

@@ -171,6 +171,8 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
         draw_text(box, failure.what, "ERROR")
         draw_text(box, failure.why)
         draw_text(box, failure.remedy)
+        if failure.log:
+            draw_text(box, failure.log)
         if failure.change:
             words = ", ".join(f"{name} {value}" for values in failure.change.values() for name, value in values.items())
             box.operator("unflatten.remedy", text=f"Set {words} and run again", icon="PLAY").index = index

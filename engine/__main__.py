@@ -12,6 +12,7 @@ from typing import Any
 from . import cancel, child, commands, terminal
 from .contract import CONTRACT, job, messages
 from .contract.option import WrongOption
+from .contract.places import default_store
 from .contract.stages import WANTS
 from .failures import of_exception
 from .publish import publish, write_summary
@@ -66,7 +67,7 @@ def summary(run: Run) -> dict[str, Any]:
         "clip": run.request.clip, "contract": CONTRACT, "wants": list(run.request.wants), "stages": run.results,
         "skipped": run.skipped,
         "failed": {
-            stage: {"code": it.code, "what": it.what, "why": it.why, "remedy": it.remedy, "change": it.change}
+            stage: {"code": it.code, "what": it.what, "why": it.why, "remedy": it.remedy, "change": it.change, "log": it.log}
             for stage, it in run.failed.items()
         },
     }
@@ -74,7 +75,9 @@ def summary(run: Run) -> dict[str, Any]:
 
 def _tell(stage: str, failure: Any) -> None:
     if not sys.stderr.isatty():
-        print(messages.to_line(messages.Failed(failure.code, failure.what, failure.why, failure.remedy, stage, failure.change)), file=sys.stderr)
+        print(messages.to_line(messages.Failed(
+            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log,
+        )), file=sys.stderr)
 
 
 def _parse(argv: list[str]) -> tuple[job.Request, bool]:
@@ -99,7 +102,7 @@ def _parse(argv: list[str]) -> tuple[job.Request, bool]:
     first, last = _range(given.frames)
     request = job.Request(
         clip=os.path.abspath(given.clip), wants=tuple(want for want in given.want.split(",") if want),
-        store=os.path.abspath(given.store or commands.default_store()), out=os.path.abspath(given.out) if given.out else "",
+        store=os.path.abspath(given.store or default_store()), out=os.path.abspath(given.out) if given.out else "",
         first=first, last=last, step=given.step, device=given.device, fps=given.fps, options=options,
     )
     for stage in request.stages():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -14,18 +13,13 @@ from typing import Callable
 from . import libraries
 from .contract import CONTRACT
 from .contract.option import Option, describe
+from .contract.places import default_store
 from .contract.stages import STAGES
 
 PACKAGES = {
     "numpy": "numpy", "cv2": "opencv-python-headless", "torch": "torch", "av": "av", "OpenEXR": "openexr",
     "pycolmap": "pycolmap", "open3d": "open3d", "scipy": "scipy", "safetensors": "safetensors",
 }
-
-
-def default_store() -> str:
-    """The cache of the command line; Blender names its own."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return os.path.join(base, "unflatten")
 
 
 def check(argv: list[str]) -> int:

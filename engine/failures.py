@@ -23,6 +23,7 @@ class Failure(Exception):
     def __init__(self, code: str, what: str, why: str, remedy: str, change: dict[str, dict[str, Any]] | None = None) -> None:
         super().__init__(f"{what} {why} {remedy}")
         self.code, self.what, self.why, self.remedy, self.change = code, what, why, remedy, change or {}
+        self.log = ""  # the file that tells more, where there is more to tell
 
 
 class ClipFailure(Failure):
@@ -68,7 +69,8 @@ def of_exception(error: BaseException, log: str) -> Failure:
             "package-missing", "The engine is not complete.", f"The package '{error.name}' is not installed.",
             "Repair the engine in the add-on's preferences, or run `python3 build.py env`.",
         )
-    return Failure(
-        "internal", "Something went wrong inside the engine.", f"{type(error).__name__}: {error}",
-        f"The log tells more; please send it with a report: {log}",
+    unforeseen = Failure(
+        "internal", "Something went wrong inside the engine.", f"{type(error).__name__}: {error}", "The log tells more; please send it with a report.",
     )
+    unforeseen.log = log
+    return unforeseen

@@ -73,6 +73,9 @@ class Run:
             reused = folder is not None
             if folder is None:
                 folder = self._make(stage, options, place, inputs)
+        except WrongOption as error:
+            self.fail(stage.name, RequestFailure("wrong-option", "The request cannot be carried out.", str(error), "Correct the option."))
+            return
         except Exception as error:
             self.fail(stage.name, failures.of_exception(error, self._log(error)))
             return
@@ -100,7 +103,7 @@ class Run:
         """Remember and say what could not be done."""
         self.failed[stage or "request"] = failure
         self.say(messages.Failed(
-            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, str(self.log),
+            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log,
         ))
 
     @property

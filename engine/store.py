@@ -60,12 +60,16 @@ class Store:
     def room(self, stage: str, address: str) -> Iterator[Path]:
         """The unfinished folder of a result, locked; what an earlier run left in it is still there."""
         part = self.root / stage / f"{address}.part"
-        part.mkdir(parents=True, exist_ok=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self.root / stage / f"{address}.lock"):
-            part.mkdir(parents=True, exist_ok=True)
+            part.mkdir(exist_ok=True)
             for stale in part.rglob(".writing-*"):
                 stale.unlink(missing_ok=True)
-            yield part
+            try:
+                yield part
+            finally:
+                if part.is_dir() and not any(part.iterdir()):  # nothing was begun, or the result was made meanwhile
+                    part.rmdir()
 
     def finish(self, stage: str, address: str, summary: dict[str, Any]) -> Path:
         """Seal an unfinished folder: done.json last, then the rename."""

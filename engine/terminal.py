@@ -35,7 +35,8 @@ def line(message: Any) -> str | None:
         return f"{label:<30} {seconds:>9}  {message.summary.get('used', '')}"
     if isinstance(message, messages.Failed):
         label = BY_NAME[message.stage].label if message.stage in BY_NAME else "Request"
-        return f"{label:<30}    failed  [{message.code}] {message.what} {message.why} {message.remedy}"
+        log = f" {message.log}" if message.log else ""
+        return f"{label:<30}    failed  [{message.code}] {message.what} {message.why} {message.remedy}{log}"
     if isinstance(message, messages.Skipped):
         return f"{BY_NAME[message.stage].label:<30}   skipped  needs {BY_NAME[message.because].label}"
     if isinstance(message, messages.Warning):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import tomllib
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from .contract.places import weights_folder
 from .failures import SetupFailure
 from .store import beside
 
@@ -37,16 +37,9 @@ def table() -> dict[str, Weights]:
     return {name: Weights(name=name, **entry) for name, entry in content.items()}
 
 
-def folder() -> Path:
-    """Where weights lie; UNFLATTEN_WEIGHTS overrides (Blender sets it to its own folder)."""
-    from .commands import default_store
-
-    return Path(os.environ.get("UNFLATTEN_WEIGHTS") or Path(default_store()) / "weights")
-
-
 def find(name: str) -> Path | None:
     """The file of an entry, or None where it is not installed."""
-    path = folder() / table()[name].file
+    path = weights_folder() / table()[name].file
     return path if path.is_file() else None
 
 
@@ -74,7 +67,7 @@ def install(name: str, source: Path) -> Path:
         raise SetupFailure(
             "weights-damaged", f"{source.name} is not the file that '{name}' means.", "Its checksum differs.", "Download it again.",
         )
-    target = folder() / entry.file
+    target = weights_folder() / entry.file
     with beside(target) as fresh:
         shutil.copyfile(source, fresh)
     return target
@@ -88,7 +81,7 @@ def fetch(name: str) -> Path:
             "weights-missing", f"'{name}' cannot be fetched.", "No address with a checksum is published for it.",
             f"Get it from its authors, then `python -m engine weights import {name} FILE`.",
         )
-    target = folder() / entry.file
+    target = weights_folder() / entry.file
     with beside(target) as fresh:
         with urllib.request.urlopen(entry.address, timeout=30) as reply, open(fresh, "wb") as file:
             shutil.copyfileobj(reply, file)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from . import sequence
-from .option import WrongOption, build, describe
+from .option import Option, WrongOption, build, describe
+from .places import installed
 from .stages import BY_NAME, STAGES, WANTS, Stage, plan
 
 _SAMPLE = 1 << 20  # bytes hashed at each end of a large file
@@ -86,7 +87,9 @@ def _files(path: Path) -> list[Path]:
     found = sequence.find(path)
     if found is not None:
         return [entry for _, entry in sorted(found.files.items())]
-    return sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sequence.films(path) or sorted(entry for entry in path.iterdir() if entry.is_file())
 
 
 def _ends(path: Path, size: int) -> bytes:
@@ -94,6 +97,19 @@ def _ends(path: Path, size: int) -> bytes:
         head = file.read(_SAMPLE)
         file.seek(max(0, size - _SAMPLE), os.SEEK_SET)
         return head + file.read(_SAMPLE)
+
+
+def _content(about: Option, value: Any) -> Any:
+    """An option's value as it counts for an address: what lies in a file or a folder and all within, not where that is."""
+    if about.kind not in ("file", "folder"):
+        return value
+    path = value or installed(about.installed)
+    if path and not os.path.exists(path):
+        raise WrongOption(f"{about.label}: there is nothing at {path}.")
+    if about.kind == "file" or not path:
+        return fingerprint(path)
+    entries = sorted((entry, entry.stat()) for entry in Path(path).rglob("*") if entry.is_file())
+    return [f"{entry.relative_to(path).as_posix()} {of.st_size} {of.st_mtime_ns}" for entry, of in entries]
 
 
 def clip_identity(request: Request) -> str:
@@ -108,10 +124,9 @@ def address(stage: Stage, options: Any, inputs: dict[str, str], clip: str) -> st
     `inputs` holds the addresses of what the stage reads; `clip` (see clip_identity) counts for stages that read nothing else.
     """
     knobs = {
-        about.name: fingerprint(value) if about.kind in ("file", "folder") else value
+        about.name: _content(about, getattr(options, about.name))
         for about in describe(stage.options)
-        if about.affects
-        for value in [getattr(options, about.name)]
+        if about.affects and (about.only is None or getattr(options, about.only[0]) == about.only[1])
     }
     question = {"stage": stage.name, "version": stage.version, "options": knobs, "inputs": inputs}
     if not stage.needs:

@@ -58,7 +58,7 @@ class Warning:
 
 @dataclass(frozen=True)
 class Failed:
-    """A stage cannot give its result. `remedy` is a sentence, `change` {stage: {option: value}} or empty."""
+    """A stage cannot give its result. `remedy` is a sentence, `change` {stage: {option: value}} or empty, `log` a file that tells more or empty."""
 
     code: str
     what: str

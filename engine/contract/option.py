@@ -37,6 +37,8 @@ class Option:
     choices: tuple[Choice, ...] = ()
     advanced: bool = False
     affects: bool = True  # False: never changes the result, so it is left out of the address
+    only: tuple[str, str] | None = None  # (option, value): counts for the address only where that option has this value
+    installed: tuple[str, ...] = ()  # files of installed weights that an empty value stands for, the first that is there
 
     def check(self, value: Any) -> Any:
         """The value in this option's own type, or WrongOption with one sentence."""

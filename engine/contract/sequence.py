@@ -1,4 +1,4 @@
-"""The contract's reading of file names: which numbered pictures belong to one sequence; standard library only."""
+"""The contract's reading of file names: which numbered pictures belong to one sequence, which files are films; standard library only."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 PICTURES = frozenset(
     ".png .jpg .jpeg .jpe .jp2 .tif .tiff .exr .dpx .cin .bmp .webp .tga .hdr .pfm .ppm .pgm .sgi .rgb".split()
 )
+FILMS = frozenset(".3gp .avi .dv .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv .y4m".split())
 _PLACE = re.compile(r"%0?(\d*)d|(#+)")  # shot.%04d.exr, shot.####.exr
 
 
@@ -42,6 +43,11 @@ def find(path: Path) -> Sequence | None:
         return None
     files = _matching(path.name[: place.start()], path.name[place.end():], _pictures(path.parent))
     return Sequence(files) if files else None
+
+
+def films(folder: Path) -> list[Path]:
+    """The video files of a folder, by their endings."""
+    return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in FILMS and not entry.name.startswith(".") and entry.is_file())
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -56,10 +56,7 @@ def open_clip(path: str | Path, warn: Warn = lambda text: None, fps: str = "") -
     if found is not None:
         return Stills(path, found, warn, fps)
     if path.is_dir():
-        raise ClipFailure(
-            "clip-empty", "The folder holds no frames.", f"There are no pictures in {path}.",
-            "Choose the folder that holds the image sequence, or the video file itself.",
-        )
+        path = _only_film(path)
     if not path.is_file():
         raise ClipFailure(
             "clip-missing", "The clip cannot be opened.", f"There is no file or image sequence at {path}.",
@@ -80,6 +77,18 @@ def _sequence(path: Path) -> sequence.Sequence | None:
             "clip-missing", "The clip cannot be opened.", f"{path} cannot be read: {error.strerror or error}.",
             "Check the rights of the file and the folder.",
         ) from None
+
+
+def _only_film(folder: Path) -> Path:
+    """The one video in a folder without pictures."""
+    films = sequence.films(folder)
+    if len(films) == 1:
+        return films[0]
+    held = f"There are {len(films)} videos" if films else "There are neither pictures nor videos"
+    raise ClipFailure(
+        "clip-empty", "The folder holds no frames." if not films else "The folder is not one clip.", f"{held} in {folder}.",
+        "Choose the folder that holds the image sequence, or the video file itself.",
+    )
 
 
 def upright_size(width: int, height: int, aspect: Fraction, sideways: bool) -> tuple[int, int]:

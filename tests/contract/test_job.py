@@ -95,6 +95,43 @@ def test_a_folder_option_counts_by_its_content(clip, tmp_path) -> None:
     assert addresses(asked)["movers"] != before
 
 
+def test_masks_in_folders_within_count_too(clip, tmp_path) -> None:
+    for subject in ("one", "two"):
+        (tmp_path / "drawn" / subject).mkdir(parents=True)
+        (tmp_path / "drawn" / subject / "mask_0005.png").write_bytes(b"a")
+    asked = request(clip, wants=("mattes",), options={"mattes": {"drawn": str(tmp_path / "drawn")}})
+    before = addresses(asked)["mattes"]
+    (tmp_path / "drawn" / "two" / "mask_0005.png").write_bytes(b"another")
+    assert addresses(asked)["mattes"] != before
+    with pytest.raises(WrongOption, match="Drawn masks: there is nothing at"):
+        addresses(request(clip, wants=("mattes",), options={"mattes": {"drawn": str(tmp_path / "nowhere")}}))
+
+
+@pytest.mark.parametrize("stage, method, file", [("mattes", "people", "rvm_mobilenetv3.pth"), ("interpolate", "super_slomo", "SuperSloMo.ckpt")])
+def test_installed_weights_count_where_they_are_used(clip, tmp_path, monkeypatch, stage, method, file) -> None:
+    monkeypatch.setenv("UNFLATTEN_WEIGHTS", str(tmp_path / "weights"))
+    (tmp_path / "weights").mkdir()
+
+    def places() -> list[str]:
+        return [addresses(request(clip, wants=("mattes", "slowmo"), options=chosen))[stage] for chosen in ({}, {stage: {"method": method}})]
+
+    nothing = places()
+    (tmp_path / "weights" / file).write_bytes(b"first")
+    first = places()
+    (tmp_path / "weights" / file).write_bytes(b"trained on")
+    other = places()
+    assert nothing[0] == first[0] == other[0] and len({nothing[1], first[1], other[1]}) == 3
+
+
+def test_weights_that_an_option_names_are_in_the_table() -> None:
+    from engine.weights import table
+
+    known = {entry.file for entry in table().values()}
+    for stage in STAGES:
+        for entry in describe(stage.options):
+            assert set(entry.installed) <= known and (entry.only is None or entry.only[0] in {it.name for it in describe(stage.options)})
+
+
 def test_options_that_do_not_affect_the_result_do_not_count(clip) -> None:
     for stage in STAGES:
         for entry in describe(stage.options):

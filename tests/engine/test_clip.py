@@ -31,6 +31,7 @@ COUNTS = {
     "4_odd/androidx_media/mp4/sample_missing_stsd.mp4": (30, 1080, 720),
     "4_odd/androidx_media/mp4/sample_rotate_and_reflect.mp4": (30, 720, 1080),
     "4_odd/androidx_media/mp4/sample_vvc.mp4": (120, 320, 180),
+    "4_odd/androidx_media/mp4/sample_with_colr_mdcv_and_clli.mp4": (60, 1920, 1080),
     "4_odd/androidx_media/mp4/sample_with_invalid_nalu.mp4": (29, 1080, 720),  # 30, one is broken
     "4_odd/androidx_media/mp4/sample_without_stss.mp4": (30, 1080, 720),
     "4_odd/androidx_media/mp4/water_180_mvhevc_5frames.mov": (5, 1934, 2160),
@@ -63,11 +64,16 @@ COUNTS = {
     "5_derived/every_frame_doubled_48fps.mp4": (48, 640, 360),
     "5_derived/exr_half_linear_start_0997_gap": (9, 320, 180),
     "5_derived/ffv1_10bit.mkv": (8, 480, 270),
+    "5_derived/flash_frames_exposure_jump.mp4": (40, 640, 360),
     "5_derived/fps_23976.mp4": (24, 640, 360),
     "5_derived/h264_444_odd_853x479.mp4": (16, 853, 479),
+    "5_derived/hard_cut_in_the_middle.mp4": (48, 640, 360),
     "5_derived/hevc_main10.mp4": (24, 960, 540),
     "5_derived/jpg_unpadded_names_mixed_size": (11, 320, 180),  # 12 files, one of another size
+    "5_derived/matte_dancer_over_golf/alpha": (30, 960, 540),
     "5_derived/matte_dancer_over_golf/rgb": (30, 960, 540),
+    "5_derived/matte_lemur_fur_over_palawan/alpha": (24, 960, 540),
+    "5_derived/matte_lemur_fur_over_palawan/rgb": (24, 960, 540),
     "5_derived/mjpeg_full_range.avi": (24, 640, 360),
     "5_derived/one_frame.mp4": (1, 640, 360),
     "5_derived/png16_sequence": (6, 320, 180),
@@ -151,6 +157,13 @@ def test_odd_inputs_decode_to_the_right_frames(name) -> None:
     picture = frames[len(frames) // 2].picture()
     assert picture.shape == (height, width, 3) and picture.dtype == (np.uint8 if clip.bits == 8 else np.uint16)
     assert picture.std() > 1 or "black" in name or "unordered" in name  # which are of one colour
+
+
+@real
+def test_no_odd_input_is_left_out() -> None:
+    named = {*COUNTS, *REFUSED, "4_odd/natron"} - {"5_derived"}
+    files = [path.relative_to(CLIPS) for kind in ("4_odd", "5_derived") for path in (CLIPS / kind).rglob("*") if path.is_file()]
+    assert files and not [str(file) for file in files if not named & {file.as_posix(), *(parent.as_posix() for parent in file.parents)}]
 
 
 @real
@@ -299,6 +312,17 @@ def test_sequences_sort_by_number_whatever_is_asked_for(tmp_path) -> None:
         assert any("missing" in text for text in said)
     with pytest.raises(RequestFailure):
         open_clip(folder, fps="often")
+
+
+def test_a_folder_stands_for_the_one_film_in_it(tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    path = film(tmp_path / "shot.mp4", patches(3))
+    clip, numbers, *_ = read(tmp_path)
+    assert clip.path == path and clip.kind == "video" and numbers == [1, 2, 3]
+    film(tmp_path / "other.mov", patches(2))
+    with pytest.raises(ClipFailure) as several:
+        open_clip(tmp_path)
+    assert several.value.code == "clip-empty" and "2 videos" in several.value.why
 
 
 def test_wanted_frames_only(tmp_path) -> None:

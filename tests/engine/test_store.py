@@ -28,6 +28,16 @@ def test_what_a_broken_run_left_is_found_again_without_its_half_files(tmp_path) 
         assert sorted(entry.name for entry in room.iterdir()) == ["000001.exr"]
 
 
+def test_a_room_in_which_nothing_was_begun_leaves_nothing(tmp_path) -> None:
+    store = Store(tmp_path)
+    with store.room("depth", "abc") as room:
+        (room / "a").write_bytes(b"x")
+        store.finish("depth", "abc", {})
+    with store.room("depth", "abc") as room:  # a second process, which waited for the first
+        assert room.is_dir() and store.find("depth", "abc")
+    assert sorted(entry.name for entry in (tmp_path / "depth").iterdir()) == ["abc", "abc.lock"]
+
+
 def test_beside_leaves_the_old_file_when_the_block_fails(tmp_path) -> None:
     path = tmp_path / "a" / "b.json"
     with beside(path) as fresh:

@@ -32,7 +32,10 @@ class Interpolate:
             ("sample", "Nearest", "Repeat the nearest frame"),
         ),
     )
-    weights: str = option("", "Weights", "The file SuperSloMo.ckpt, or weights of your own training", kind="file", advanced=True)
+    weights: str = option(
+        "", "Weights", "The file SuperSloMo.ckpt, or weights of your own training; empty takes those that are installed", kind="file", advanced=True,
+        only=("method", "super_slomo"), installed=("SuperSloMo.ckpt",),
+    )
     size: int = option(
         0, "Motion size", "Longest side at which motion is searched; 0 searches at the frames' own size", low=0, high=16384, unit="px",
         advanced=True,

@@ -20,7 +20,10 @@ class Mattes:
         ),
     )
     drawn: str = option("", "Drawn masks", "Folder of masks, white on the subject, each named by its frame number", kind="folder")
-    weights: str = option("", "Weights", "File of Robust Video Matting's weights, in place of those that are installed", kind="file")
+    weights: str = option(
+        "", "Weights", "File of Robust Video Matting's weights, in place of those that are installed", kind="file",
+        only=("method", "people"), installed=("rvm_mobilenetv3.pth", "rvm_resnet50.pth"),
+    )
     ratio: float = option(0.0, "Inner size", "Size at which the network looks, against the frame's; 0 chooses by itself", low=0.0, high=1.0, advanced=True)
     subjects: int = option(4, "Subjects", "At most so many subjects, largest first", low=1, high=64)
     keep: str = option("", "Keep", "Ranks of the subjects to keep, such as '1,3'; empty keeps all", advanced=True)
