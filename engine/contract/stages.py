@@ -29,7 +29,7 @@ STAGES = (
     Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 1),
     Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
     Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 2),
-    Stage("orient", "Upright and to scale", o.Orient, ("solve",), (), ("camera", "points"), 0.2, 1),
+    Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 2),
     Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "movers"), (), ("depth",), 5, 2),
     Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 2),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "movers"), (), ("cloud",), 1, 1),

@@ -1,4 +1,4 @@
-"""Geometry of what is upright: which way is up, and where the floor lies; numpy only."""
+"""Geometry of planes: those that stand out among points, the floor among the level ones; numpy only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-ROLL = 0.07  # radians by which people hold a camera askew
+WIDE = 2.0  # a plane's own slab is compared with one so many times as thick; a flight of steps fills both
+BELOW = 2.0  # what one point under a floor counts against it, in points on it
+LOWEST = 0.03  # part of the points that may lie under a floor that no level shows
 
 
 @dataclass(frozen=True)
@@ -17,53 +19,46 @@ class Plane:
 
     normal: Array
     offset: float
-    share: float  # part of the points that lie on it
+    share: float  # part of the points that lie on it, beyond what lies around it anyhow
 
 
-def up_of_cameras(rotations: Array) -> tuple[Array, float]:
-    """Up [3] in the world of camera turns [T, 3, 3] (world_from_camera), and how sure, 0..1.
+def planes(xyz: Array, tolerance: float, most: int = 4, least: float = 0.06, seed: int = 0, rounds: int = 600) -> list[Plane]:
+    """The fullest planes of the points [N, 3], each found among what those before it left; `share` is of all points.
 
-    People hold cameras level: the x axes are horizontal, so up is the direction that all of them avoid. Where the camera
-    hardly turned that leaves a choice, which the mean of the cameras' own up decides.
+    RANSAC on three points, then least squares on those that agree.
     """
-    right, own = rotations[:, :, 0], -rotations[:, :, 1].mean(0)
-    own = own / np.linalg.norm(own)
-    scatter = right.T @ right / len(right)
-    values, vectors = np.linalg.eigh(scatter)
-    level = vectors[:, 0] * np.sign(vectors[:, 0] @ own)
-    # The middle eigenvalue grows with how far the camera turned about the upright; the smallest is roll.
-    trust = float(np.clip((values[1] - values[0]) / 0.02, 0, 1))
-    agreed = trust * level + (1 - trust) * (own - (own @ vectors[:, 2]) * vectors[:, 2])
-    return agreed / np.linalg.norm(agreed), trust
+    found: list[Plane] = []
+    left, random = xyz, np.random.default_rng(seed)
+    for _ in range(most):
+        if len(left) < max(30, least * len(xyz)):
+            break
+        picks = left[random.integers(0, len(left), (rounds, 3))]
+        normal = np.cross(picks[:, 1] - picks[:, 0], picks[:, 2] - picks[:, 0])
+        size = np.linalg.norm(normal, axis=1)
+        normal, start = normal[size > 1e-12] / size[size > 1e-12, None], picks[size > 1e-12][:, 0]
+        near = np.abs(left @ normal.T - (normal * start).sum(1)) < tolerance
+        best = int(near.sum(0).argmax())
+        plane = _refined(left, near[:, best], normal[best], tolerance)
+        if plane is None:
+            break
+        away = np.abs(left @ plane.normal - plane.offset)
+        share = excess(away, tolerance) / len(xyz)
+        # What an earlier plane left lying beside it is no plane of its own.
+        middle = left[away < tolerance].mean(0)
+        beside = any(abs(plane.normal @ other.normal) > 0.99 and abs(middle @ other.normal - other.offset) < 4 * tolerance for other in found)
+        if share > least and not beside:
+            found.append(Plane(plane.normal, plane.offset, share))
+        left = left[away > 1.5 * tolerance]
+    return found
 
 
-def dominant_plane(
-    xyz: Array, up: Array, tolerance: float, within: float = 0.5, right: Array | None = None, doubt: float = 0.3, seed: int = 0, rounds: int = 400
-) -> Plane | None:
-    """The plane across `up` (within so many radians) that holds most of the points [N, 3]; None where no plane stands out.
-
-    RANSAC on three points, then least squares on those that agree. Where `right` [3] is given, the camera's mean x axis,
-    planes count less the more they would make it roll, and the further they lean from `up`, of which `doubt` is the sigma.
-    """
-    if len(xyz) < 30:
-        return None
-    random = np.random.default_rng(seed)
-    picks = xyz[random.integers(0, len(xyz), (rounds, 3))]
-    normal = np.cross(picks[:, 1] - picks[:, 0], picks[:, 2] - picks[:, 0])
-    size = np.linalg.norm(normal, axis=1)
-    normal = normal[size > 1e-12] / size[size > 1e-12, None]
-    normal = normal * np.where(normal @ up < 0, -1.0, 1.0)[:, None]
-    fits = normal @ up > np.cos(within)
-    normal, offset = normal[fits], (normal[fits] * picks[size > 1e-12][fits][:, 0]).sum(1)
-    if not len(normal):
-        return None
-    near = np.abs(xyz @ normal.T - offset) < tolerance
-    score = near.sum(0) * (1.0 if right is None else np.exp(-0.5 * (normal @ right / ROLL) ** 2 - 0.5 * (np.arccos(np.clip(normal @ up, -1, 1)) / doubt) ** 2))
-    best = int(score.argmax())
-    return _refine(xyz, near[:, best], normal[best], tolerance)
+def excess(away: Array, tolerance: float) -> float:
+    """How many points lie within `tolerance` of a plane, less what the space beside it would put there."""
+    inside, around = (away < tolerance).sum(), (away < WIDE * tolerance).sum()
+    return float(inside - (around - inside) / (WIDE - 1))
 
 
-def _refine(xyz: Array, near: NDArray[np.bool_], normal: Array, tolerance: float) -> Plane | None:
+def _refined(xyz: Array, near: NDArray[np.bool_], normal: Array, tolerance: float) -> Plane | None:
     for _ in range(3):
         if near.sum() < 12:
             return None
@@ -72,6 +67,27 @@ def _refine(xyz: Array, near: NDArray[np.bool_], normal: Array, tolerance: float
         normal = fitted * np.sign(fitted @ normal)
         near = np.abs((xyz - middle) @ normal) < tolerance
     return Plane(normal, float(normal @ middle), float(near.mean()))
+
+
+def floor(heights: Array, camera: float, slabs: tuple[float, ...], least: float = 0.03) -> tuple[float, float] | None:
+    """Height of the floor among the points' `heights` [N] along up, and its share of them; None where all lie above the camera.
+
+    Below the camera, full for how thick it is, and with next to nothing under it. Where no level is, the floor lies under
+    nearly all points, with a share of 0.
+    """
+    below = heights[heights < camera - 4 * slabs[0]]
+    if len(below) < max(12, least * len(heights)):
+        return None
+    found = [(0.0, float(np.quantile(below, LOWEST)), 0.0)]
+    for slab in slabs:
+        for level in np.unique(np.round(below[below < camera - 4 * slab] / slab)) * slab:
+            on = excess(np.abs(heights - level), slab)
+            under = (heights < level - WIDE * slab).sum()
+            if on > least * len(heights):
+                found.append((float((on - BELOW * under) / slab**0.25), float(level), slab))
+    _, level, slab = max(found)
+    on = np.abs(heights - level) < slab
+    return (float(np.median(heights[on])), float(on.mean())) if on.any() else (level, 0.0)
 
 
 def turn_onto(direction: Array, target: Array) -> Array:

@@ -10,26 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import outcome as outcomes
+from ..camera import segments
 from ..camera.outcome import Outcome
 from ..contract.options import Orient
-from ..geometry import ground
+from ..geometry import ground, upright
 from ..geometry.similarity import Similarity
+from ..media.frames import Frames, working_size
 from ..stage import Inputs, Report
 from ..store import write_json
 
 Array = NDArray[np.float64]
 UP = np.array([0.0, 0, 1])
-SLABS = (0.0025, 0.005, 0.01, 0.02)  # half thickness of a floor, as part of the points' median distance; the best is full for how thin it is
-FLOOR = 0.1  # part of the points that a floor must hold
+SLABS = (0.0025, 0.005, 0.01, 0.02)  # half thickness of a floor, as part of the points' median distance
+LOOKS = 960  # px, longest side at which pictures are searched for straight edges
+TELLS = 2.0  # log likelihood by which a witness must speak for up to be named
+UNSURE = 0.6
 
 
 def run(inputs: Inputs, options: Orient, report: Report, room: Path) -> None:
     """The solve's files in world axes (z up, floor at z = 0, first camera above the origin), and similarity.json."""
-    solved = outcomes.read(inputs["solve"])
+    solved, frames = outcomes.read(inputs["solve"]), Frames(inputs["frames"])
     if options.up == "none":
         found = [(span, Similarity(), _told("as solved", "arbitrary", 0.0)) for span in _spans(solved)]
     else:
-        found = [(span, *_upright(solved, span, options.height)) for span in _spans(solved)]
+        found = [(span, *_upright(solved, span, options.height, frames)) for span in _spans(solved)]
     turned = _moved(solved, found)
     lead = max(found, key=lambda entry: entry[0]["last"] - entry[0]["first"])[2]
     about = {**solved.report, "scale": lead["scale"], "up": lead}
@@ -41,6 +45,8 @@ def run(inputs: Inputs, options: Orient, report: Report, room: Path) -> None:
     ])
     report.used = f"up from {lead['from']}; scale {lead['scale']}"
     report.figures.update(scale=lead["scale"], up_confidence=lead["confidence"], floor_share=lead.get("floor_share", 0.0))
+    if options.up != "none" and lead["confidence"] < UNSURE:
+        report.warning(f"Up is uncertain ({lead['from']}, confidence {lead['confidence']:.2f}); check it, and correct it by three points of the floor.")
     if lead["scale"] == "arbitrary":
         report.warning("No floor was found below the camera, so the scale stays arbitrary; set it by a known distance.")
     report.progress(1, 1)
@@ -61,38 +67,38 @@ def _told(source: str, scale: str, confidence: float, **more: float) -> dict[str
     return {"from": source, "scale": scale, "confidence": round(confidence, 3), **more}
 
 
-def _upright(solved: Outcome, span: dict[str, Any], height: float) -> tuple[Similarity, dict[str, Any]]:
+def _upright(solved: Outcome, span: dict[str, Any], height: float, frames: Frames) -> tuple[Similarity, dict[str, Any]]:
     """The similarity world <- solve of one span, and where it comes from."""
     rows, points = _rows(solved, span)
     poses, xyz = solved.camera.world_from_camera[rows], solved.xyz[points]
     place = poses[:, :3, 3]
-    up, trust = ground.up_of_cameras(poses[:, :3, :3])
-    floor = _floor(xyz, place, up, poses[:, :3, 0].mean(0), 0.3 - 0.2 * trust)
+    if solved.report.get("motion") == "tripod":  # its points are mere directions
+        xyz = xyz[:0]
+    away = np.linalg.norm(xyz - np.median(place, axis=0), axis=1)
+    reach = float(np.median(away)) if len(away) else 1.0
+    near = xyz[away < 4 * reach]
+    size = working_size(frames.size, LOOKS)
+    edges = segments.gather(solved.camera, rows, lambda frame: frames.gray(frame, size))
+    flat = ground.planes(near, 0.01 * reach)
+    witness = upright.Witness(
+        poses[:, :3, 0], poses[:, :3, 2], edges.middle, edges.way, edges.weight,
+        np.array([plane.normal for plane in flat]).reshape(-1, 3), np.array([plane.share for plane in flat]),
+    )
+    up, sure = upright.find(witness)
+    source = _sources(witness, up)
+    low = float((place @ up).min())
+    floor = ground.floor(near @ up, low, tuple(slab * reach for slab in SLABS)) if len(near) else None
     if floor is None:
-        return _settled(poses, up, 1.0, float(place[0] @ up)), _told("the camera's level", "arbitrary", 0.5 * trust)
-    # A plain floor is a better level than a hand.
-    up = floor.normal
-    above = float(np.median(place @ up - floor.offset))
-    scale = height / above
-    told = _told("floor and the camera's level", "assumed", float(np.clip(0.5 + floor.share, 0, 1)), floor_share=round(floor.share, 3), height=height)
-    return _settled(poses, up, scale, floor.offset), told
+        return _settled(poses, up, 1.0, float(place[0] @ up)), _told(source, "arbitrary", sure)
+    level, share = floor
+    scale = height / float(np.median(place @ up - level))
+    return _settled(poses, up, scale, level), _told(source, "assumed", sure, floor_share=round(share, 3), height=height)
 
 
-def _floor(xyz: Array, place: Array, up: Array, right: Array, doubt: float) -> ground.Plane | None:
-    """The plane below the camera that holds enough of the points."""
-    middle = np.median(place, axis=0)
-    reach = float(np.median(np.linalg.norm(xyz - middle, axis=1)))
-    near = xyz[np.linalg.norm(xyz - middle, axis=1) < 4 * reach]
-    below = near[(near - middle) @ up < -0.02 * reach]
-    found = []
-    for slab in SLABS:
-        floor = ground.dominant_plane(below, up, slab * reach, within=0.35, right=right, doubt=doubt, rounds=1000)
-        if floor is None or floor.share * len(below) < FLOOR * len(near):
-            continue
-        clear = place @ floor.normal - floor.offset
-        if clear.min() > 0.02 * reach:
-            found.append((floor.share / slab**0.5, replace(floor, share=float(floor.share * len(below) / len(near)))))
-    return max(found, key=lambda entry: entry[0])[1] if found else None
+def _sources(witness: upright.Witness, up: Array) -> str:
+    """Which witnesses speak for this up, in words."""
+    spoke = [("straight edges", upright.built), ("planes", upright.standing)]
+    return " and ".join(["the camera's level", *(name for name, says in spoke if says(witness, up[None])[0] > TELLS)])
 
 
 def _settled(poses: Array, up: Array, scale: float, level: float) -> Similarity:

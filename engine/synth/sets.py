@@ -25,6 +25,21 @@ def courtyard(seed: int, reach: float = 8.0, things: int = 16, clear: float = 1.
     return (*bodies, *scatter(random, things, clear, reach * 0.85))
 
 
+def tabletop() -> tuple[Body, ...]:
+    """A table, 0.75 m high, and small things on it: what a steep look from above sees."""
+    random = np.random.default_rng(5)
+    things = [Body(("box", "drum", "ball")[k % 3], (half, half, half), still((x, y, 0.75 + half), random.uniform(0, 3)), ("crimson", "teal", "ochre")[k % 3])
+              for k, (x, y, half) in enumerate(random.uniform((-0.4, -0.25, 0.02), (0.4, 0.4, 0.06), (6, 3)))]
+    return (Body("box", (60, 60, 0.5), still((0, 0, -0.5)), "pavement"), Body("box", (2.0, 1.2, 0.03), still((0, 0.2, 0.72), 0.3), "plaster"), *things)
+
+
+def stairs(steps: int = 9, rise: float = 0.17, tread: float = 0.3) -> tuple[Body, ...]:
+    """A flight of steps between two walls, and the ground before it: many planes, none of which holds most points."""
+    flight = [Body("box", (1.6, tread / 2, rise * (k + 1) / 2), still((0, tread * (k + 0.5), rise * (k + 1) / 2)), "pavement") for k in range(steps)]
+    walls = [Body("box", (0.15, 4.0, 3.0), still((side * 1.75, 2.4, 3.0)), "brick") for side in (-1, 1)]
+    return (Body("box", (60, 60, 0.5), still((0, 0, -0.5)), "pavement"), *flight, *walls, Body("box", (3, 0.2, 3), still((0, 5, 3)), "plaster"))
+
+
 def scatter(random: np.random.Generator, count: int, clear: float, reach: float) -> list[Body]:
     """Crates, barrels, bushes and pots standing on the ground between two radii, apart from one another."""
     taken: list[tuple[float, float, float]] = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from .caster import SKY, Hit, cast, displaced, shade
 from .scene import Scene, View, look_at, sway
-from .sets import courtyard, figure, walking
+from .sets import courtyard, figure, stairs, tabletop, walking
 
 FPS = 24
 
@@ -84,10 +84,26 @@ def _static(frames: int) -> Scene:
     return Scene((*courtyard(37), *figure(walking((-1.3, -0.6), -1.57, 1.2))), view)
 
 
+def _tabletop(frames: int) -> Scene:
+    def view(time: float) -> View:
+        angle = -1.4 + 0.012 * time
+        eye = np.array([0.45 * np.cos(angle), 0.45 * np.sin(angle), 1.45]) + sway(41, time, 0.01)
+        return View(look_at(eye, (0.0, 0.05, 0.75), 0.02 * np.sin(time / 7)), 0.95)
+    return Scene(tabletop(), view)
+
+
+def _stairs(frames: int) -> Scene:
+    def view(time: float) -> View:
+        eye = np.array([-1.0 + 0.025 * time, -1.7 + 0.01 * time, 1.6]) + sway(43, time, 0.02)
+        return View(look_at(eye, (0.3 + 0.006 * time, 1.2, 0.55), 0.02 * np.sin(time / 8)), 0.85)
+    return Scene(stairs(), view)
+
+
 SHOTS: dict[str, Callable[[int], Scene]] = {
     "orbit": _orbit, "walk_forward": _walk_forward, "handheld": _handheld, "tripod_pan": _tripod_pan,
     "zoom_still": _zoom_still, "zoom_dolly": _zoom_dolly, "strong_distortion": _strong_distortion,
     "large_mover": _large_mover, "loop": _loop, "static": _static,
+    "tabletop": _tabletop, "stairs": _stairs,
 }
 
 

@@ -61,7 +61,7 @@ def made(tmp_path_factory):
     flows = run(flow, Flow(), root, "flow", frames=pictures)
     masks = run(movers, Movers(), root, "movers", frames=pictures, flow=flows)
     solved = run(solve, Solve(), root, "solve", frames=pictures, movers=masks)
-    return root, shot, masks, solved, run(orient, Orient(), root, "orient", solve=solved)
+    return root, shot, masks, solved, run(orient, Orient(), root, "orient", frames=pictures, solve=solved)
 
 
 def test_movers_are_found(made) -> None:
@@ -111,7 +111,7 @@ def test_oriented_world_stands_on_its_floor(made) -> None:
     down, true_down = got.camera.world_from_camera[:, 2, 1], truth[:, 2, 1]
     assert np.degrees(np.abs(np.arccos(np.clip(down, -1, 1)) - np.arccos(np.clip(true_down, -1, 1)))).max() < 2
     assert np.allclose(got.camera.place[:, 2], truth[:, 2, 3], atol=0.15)  # the truth's floor lies at 0, its camera at 1.6 m
-    again = run(orient, Orient(up="none"), oriented.parent, "as solved", solve=solved)
+    again = run(orient, Orient(up="none"), oriented.parent, "as solved", frames=solved.parent / "frames", solve=solved)
     assert np.allclose(outcome.read(again).camera.world_from_camera, outcome.read(solved).camera.world_from_camera)
 
 

@@ -14,7 +14,7 @@ class Orient:
     up: str = option(
         "auto", "Upright", "Where up comes from",
         choices=(
-            ("auto", "Automatic", "From the camera's path and the dominant plane"),
+            ("auto", "Automatic", "From the camera's level, straight edges and planes, weighed together"),
             ("none", "Leave as solved", "The first camera looks along the world's Y axis"),
         ),
     )
