@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ENGINE, BLENDER = HERE / ".venv", HERE / ".venv-blender"
 LOCKS, TEST_LOCKS = HERE / "engine" / "locks", HERE / "tests" / "locks"
 SAMPLE = HERE / "sample" / "sample.mp4"
+BLENDERS = (("4.2", 11, "blender-4.2.txt"), ("4.5", 11, "blender-4.5.txt"), ("5.0", 11, "blender.txt"), ("5.2", 13, "blender.txt"))  # series, Python, lock
 IN_BLENDER = ("importing",)  # benches that run inside Blender
 
 
@@ -140,21 +141,44 @@ def run_engine(python: Path, arguments: list[str]) -> int:
 
 def test(given: argparse.Namespace) -> None:
     """All tests: the engine's in its Python, the add-on's in Blender's; the border between them is the users' own."""
+    if given.matrix:
+        test_matrix(given.rest)
     python = engine_python(given, tests=True)
+    if given.gui:
+        test_windows(python, given)
     more = given.rest
     status = [subprocess.run([str(python), "-m", "ruff", "check", "."], cwd=HERE).returncode]
     rooms = sorted({str(path.parent) for path in (HERE / "tests").glob("*/test_*.py")} - {str(HERE / "tests" / room) for room in ("addon", "gui")})
+    status.append(subprocess.run([str(python), "-m", "pytest", *rooms, *more], cwd=HERE).returncode)
     blender = blender_python()
-    surroundings = {**os.environ, "UNFLATTEN_BPY": blender[0] if blender and len(blender) == 1 else ""}
-    status.append(subprocess.run([str(python), "-m", "pytest", *rooms, *more], cwd=HERE, env=surroundings).returncode)
     if blender and len(blender) == 1:
-        surroundings = {**os.environ, "UNFLATTEN_ENGINE": str(python)}
-        status.append(subprocess.run([*blender, "-m", "pytest", "tests/addon", *more], cwd=HERE, env=surroundings).returncode)
+        status.append(subprocess.run([*blender, "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
     sys.exit(max(status))
 
 
+def test_matrix(more: list[str]) -> None:
+    """The add-on's tests on every Blender that it is for, each as a module in an environment of its own."""
+    status = []
+    for series, minor, lock in BLENDERS:
+        base = sys.executable if sys.version_info[:2] == (3, minor) else shutil.which(f"python3.{minor}")
+        if base is None:
+            print(f"Blender {series} is left out: it needs Python 3.{minor}.")
+            continue
+        folder = HERE / f".venv-blender-{series}"
+        python = environment.make(folder, TEST_LOCKS / lock, _say, python=base)
+        print(f"Blender {series}:", flush=True)
+        status.append(subprocess.run([str(python), "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
+    sys.exit(max(status, default=1))
+
+
+def test_windows(python: Path, given: argparse.Namespace) -> None:
+    """A Blender with a window, driven on a screen of its own; its pictures go to --out."""
+    surroundings = {**os.environ, "UNFLATTEN_BLENDER": given.blender, "UNFLATTEN_PICTURES": str(Path(given.out or HERE / "demo" / "windows").resolve())}
+    sys.exit(subprocess.run([str(python), "-m", "pytest", "-rs", "tests/gui", *given.rest], cwd=HERE, env=surroundings).returncode)
+
+
 def package(given: argparse.Namespace) -> None:
-    """The extension's zip, built and validated by Blender's own tool."""
+    """The extension's zip, built and validated by Blender's own tool, and the index that makes its folder a repository for Blender."""
     blender = blender_python()
     if not blender or len(blender) != 1:
         sys.exit("The package is built by the tool inside the bpy module, which is missing here.")
@@ -164,6 +188,7 @@ def package(given: argparse.Namespace) -> None:
     run([blender[0], str(tool), "build", "--source-dir", str(HERE), "--output-dir", str(out)])
     for archive in sorted(out.glob("*.zip")):
         run([blender[0], str(tool), "validate", str(archive)])
+    run([blender[0], str(tool), "server-generate", "--repo-dir", str(out)])
 
 
 def bench(given: argparse.Namespace) -> None:
@@ -195,7 +220,11 @@ def main() -> None:
         if work is demo:
             word.add_argument("clip", nargs="?", help="a video or an image sequence; the sample shot otherwise")
             word.add_argument("--size", type=int, default=640, help="longest side of the frames")
-        if work in (demo, package):
+        if work is test:
+            word.add_argument("--matrix", action="store_true", help="the add-on alone, on Blender 4.2, 4.5, 5.0 and 5.2")
+            word.add_argument("--gui", action="store_true", help="windows alone: drives a real Blender under Xvfb")
+            word.add_argument("--blender", default="", metavar="COMMAND", help="that Blender; the one on the path otherwise")
+        if work in (demo, package, test):
             word.add_argument("--out", help="where the results go")
     given, rest = parser.parse_known_args()
     given.rest = [entry for entry in rest if entry != "--"]

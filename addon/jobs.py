@@ -230,12 +230,16 @@ def waiting() -> list[Job]:
     return [job for job in _queue if job.status == "waiting"]
 
 
-def redraw() -> None:
-    """Let everything that shows a job draw itself again."""
+def redraw(footage: bool = False) -> None:
+    """Let everything that shows a job draw itself again; the footage only where it shows something new, for that costs a frame."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("CLIP_EDITOR", "PREFERENCES", "STATUSBAR"):
+            if area.type in ("PREFERENCES", "STATUSBAR"):
                 area.tag_redraw()
+            elif area.type == "CLIP_EDITOR":
+                for region in area.regions:
+                    if footage or region.type == "UI":
+                        region.tag_redraw()
 
 
 def register() -> None:

@@ -194,7 +194,7 @@ class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
         context.window_manager.event_timer_remove(self._timer)
         context.window_manager.progress_end()
         context.workspace.status_text_set(None)
-        jobs.redraw()
+        jobs.redraw(footage=True)
         return how
 
 

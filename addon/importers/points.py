@@ -23,7 +23,7 @@ def import_points(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
         return None
     with np.load(path, allow_pickle=False) as content:
         xyz, rgb = content["xyz"], content["rgb"]
-    made = _place(clip, scene, "points", f"{clip.name} points", xyz, 0.3)
+    made = _place(clip, scene, "points", f"{clip.name} points", xyz, 0.1)
     colour(made, rgb)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ import bpy
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOL = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
 SCRIPT = """
 import os, sys
 import bpy, addon_utils
@@ -47,12 +49,11 @@ os._exit(0)
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    tool = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
     out = tmp_path_factory.mktemp("zip")
-    built = subprocess.run([sys.executable, str(tool), "build", "--source-dir", str(ROOT), "--output-dir", str(out)], capture_output=True, text=True)
+    built = subprocess.run([sys.executable, str(TOOL), "build", "--source-dir", str(ROOT), "--output-dir", str(out)], capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
     path = next(out.glob("*.zip"))
-    checked = subprocess.run([sys.executable, str(tool), "validate", str(path)], capture_output=True, text=True)
+    checked = subprocess.run([sys.executable, str(TOOL), "validate", str(path)], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     return path
 
@@ -72,3 +73,35 @@ def test_it_installs_and_leaves_no_trace(archive, tmp_path):
     done = subprocess.run([sys.executable, str(script), str(archive)], env=surroundings, capture_output=True, text=True, timeout=120)
     assert "CLEAN" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stderr and "leaked" not in done.stdout, done.stderr
+
+
+REPOSITORY = """
+import os, sys
+import bpy, bl_pkg
+for repo in bpy.context.preferences.extensions.repos:  # the network is not asked
+    repo.enabled = not repo.remote_url.startswith("http")
+bpy.context.preferences.system.use_online_access = True  # Blender wants it for its `sync`, of files too
+words = ("repo-add", "--name", "Unflatten", "--url", sys.argv[-1], "unflatten_releases"), ("sync",), ("install", "--enable", "unflatten_releases.unflatten")
+for line in words:
+    assert bl_pkg.cli_extension(list(line)) == 0, line
+assert "bl_ext.unflatten_releases.unflatten" in bpy.context.preferences.addons
+assert hasattr(bpy.types.MovieClip, "unflatten")
+print("INSTALLED", flush=True)
+os._exit(0)
+"""
+
+
+def test_its_folder_is_a_repository(archive, tmp_path):
+    """What `build.py package` lays beside the zip is enough for `blender --command extension repo-add … ; install unflatten`."""
+    releases = tmp_path / "our releases"
+    releases.mkdir()
+    shutil.copy(archive, releases)
+    made = subprocess.run([sys.executable, str(TOOL), "server-generate", "--repo-dir", str(releases)], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    (tmp_path / "user").mkdir()
+    script = tmp_path / "install.py"
+    script.write_text(REPOSITORY)
+    surroundings = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")}
+    address = (releases / "index.json").as_uri()
+    done = subprocess.run([sys.executable, str(script), address], env=surroundings, capture_output=True, text=True, timeout=120)
+    assert "INSTALLED" in done.stdout, done.stdout + done.stderr

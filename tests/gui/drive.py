@@ -1,0 +1,220 @@
+"""What a hand would do, inside a Blender with a window: install, open, recover, import, look, undo. Writes pictures and facts.json.
+
+`blender --factory-startup --enable-event-simulate --python drive.py -- JOB.json`; tests/gui/test_windows.py starts it and judges the facts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+JOB = json.loads(Path(sys.argv[sys.argv.index("--") + 1]).read_text(encoding="utf-8"))
+OUT = Path(JOB["out"])
+MODULE = "bl_ext.user_default.unflatten"
+FACTS: dict[str, Any] = {"blender": bpy.app.version_string, "pictures": []}
+BUTTON = 52  # px from the top of the sidebar to the middle of "Recover"
+
+
+class Pulse:
+    """How long Blender leaves its own timers waiting: what an artist feels as a stutter."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last = time.perf_counter()
+        bpy.app.timers.register(self._beat, persistent=True)
+
+    def _beat(self) -> float:
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+        return 0.005
+
+    def take(self) -> dict[str, float]:
+        """Milliseconds since the last question: median, 99th percentile, longest; how many."""
+        gaps, self.gaps = sorted(self.gaps) or [0.0], []
+        return {"median": gaps[len(gaps) // 2] * 1e3, "p99": gaps[int(0.99 * (len(gaps) - 1))] * 1e3, "max": gaps[-1] * 1e3, "beats": len(gaps)}
+
+
+def picture(name: str) -> None:
+    """What the screen shows; Xvfb keeps it in a file."""
+    shutil.copyfile(JOB["screen"], OUT / f"{name}.xwd")
+    FACTS["pictures"].append(name)
+
+
+def editor(kind: str = "CLIP_EDITOR") -> bpy.types.Area:
+    """The largest editor of a kind."""
+    return max((area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == kind), key=lambda it: it.width * it.height)
+
+
+def within(area: bpy.types.Area, region: str = "WINDOW") -> Any:
+    """The context of a region of an editor."""
+    return bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=next(it for it in area.regions if it.type == region),
+    )
+
+
+def click(x: int, y: int) -> Iterator[float]:
+    """Move there, press, release."""
+    window = bpy.context.window_manager.windows[0]
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    yield 0.3
+    window.event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
+    yield 0.1
+    window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
+    yield 0.1
+
+
+def show_sidebar() -> Iterator[float]:
+    """Our tab of the Movie Clip Editor's sidebar."""
+    area = editor()
+    area.spaces.active.show_region_ui = True
+    yield 0.5
+    next(it for it in area.regions if it.type == "UI").active_panel_category = "Unflatten"
+    area.tag_redraw()
+    yield 1.0
+
+
+def names() -> list[str]:
+    """What the scene holds."""
+    return sorted(it.name for it in bpy.context.scene.objects)
+
+
+def install() -> Iterator[float]:
+    """The zip, as dropping it onto the window does."""
+    FACTS["installed"] = sorted(bpy.ops.extensions.package_install_files(filepath=JOB["zip"], repo="user_default", enable_on_install=True))
+    bpy.context.preferences.addons[MODULE].preferences.engine_python = JOB["python"]
+    bpy.context.preferences.view.show_splash = False
+    startup = Path(bpy.utils.system_resource("SCRIPTS")) / "startup/bl_app_templates_system/VFX/startup.blend"
+    bpy.ops.workspace.append_activate(idname="Motion Tracking", filepath=str(startup))
+    yield 0.5
+    bpy.context.window_manager.windows[0].workspace = bpy.data.workspaces["Motion Tracking"]
+    yield 0.5
+
+
+def open_clip() -> Iterator[float]:
+    """The clip in the editor, beside our sidebar."""
+    path = Path(JOB["clip"])
+    yield from show_sidebar()
+    picture("1_nothing_open")
+    with within(editor()):
+        bpy.ops.clip.open(directory=f"{path.parent}/", files=[{"name": path.name}])
+    clip = bpy.data.movieclips[0]
+    clip.unflatten.use_range, clip.unflatten.last = True, JOB["frames"]
+    clip.unflatten.frames.size = 320
+    clip.unflatten.want_mattes = True
+    yield 1.0
+    picture("2_clip_open")
+
+
+def timed(steps: Iterator[Any]) -> Iterator[Any]:
+    """The same steps, each with its time in FACTS."""
+    took = FACTS.setdefault("import_steps_ms", [])
+    while True:
+        began = time.perf_counter()
+        step = next(steps, None)
+        took.append(round((time.perf_counter() - began) * 1e3, 1))
+        if step is None:
+            return
+        yield step
+
+
+def recover(pulse: Pulse) -> Iterator[float]:
+    """One click, and waiting."""
+    from bl_ext.user_default.unflatten.addon import jobs, operators
+
+    real = operators.import_all
+    operators.import_all = lambda *given: timed(real(*given))
+
+    ui = next(it for it in editor().regions if it.type == "UI")
+    pulse.take()
+    yield from click(ui.x + ui.width // 2 - 20, ui.y + ui.height - BUTTON)
+    clip, began, shown = bpy.data.movieclips[0], time.monotonic(), False
+    while jobs.of(clip) is None or not jobs.of(clip).finished:
+        if time.monotonic() - began > 300 or (jobs.of(clip) is None and time.monotonic() - began > 10):
+            break
+        if jobs.of(clip) is not None and jobs.of(clip).overall > 0.3 and not shown:
+            shown = True
+            yield 0.5
+            picture("3_running")
+        yield 0.1
+    job = jobs.of(clip)
+    FACTS["status"] = job.status if job else "the click found no button"
+    FACTS["seconds"], FACTS["while_running"] = time.monotonic() - began, pulse.take()
+    FACTS["failures"] = [failure.what for failure in job.failures] if job else []
+    while "mask" not in " ".join(entry.name for entry in clip.unflatten.made) and time.monotonic() - began < 320:
+        yield 0.1
+    yield 2.0
+    FACTS["while_importing"], FACTS["objects"] = pulse.take(), names()
+    picture("4_recovered")
+
+
+def look() -> Iterator[float]:
+    """The scene as the camera sees it, the report card in the middle of the shot."""
+    bpy.context.scene.frame_set(JOB["frames"] // 2)
+    view = editor("VIEW_3D").spaces.active
+    view.shading.type, view.region_3d.view_perspective = "MATERIAL", "CAMERA"
+    yield 3.0
+    picture("5_through_the_camera")
+    yield from rigs()
+    for language in ("ja_JP", "zh_HANS"):
+        bpy.context.preferences.view.language = language
+        bpy.context.preferences.view.use_translate_interface = True
+        yield 1.5
+        picture(f"7_{language}")
+    bpy.context.preferences.view.language = "en_US"
+    yield 1.0
+
+
+def rigs() -> Iterator[float]:
+    """An object on the recovered ground."""
+    with within(editor()):
+        bpy.ops.unflatten.insert(x=0.5, y=0.85)
+    yield 3.0
+    picture("6_inserted")
+
+
+def undo() -> Iterator[float]:
+    """Back before the rig, then before the import, and forward again, by the keys."""
+    seen, view, window = [names()], editor("VIEW_3D"), bpy.context.window_manager.windows[0]
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=view.x + view.width // 2, y=view.y + view.height // 2)
+    for back in (True, True, False, False):
+        for value in ("PRESS", "RELEASE"):
+            window.event_simulate(type="Z", value=value, ctrl=True, shift=not back)
+            yield 0.4
+        yield 1.0
+        seen.append(names())
+    FACTS["undo"] = seen
+
+
+def script() -> Iterator[float]:
+    """Everything, in order."""
+    pulse = Pulse()
+    yield 1.0
+    for part in (install(), open_clip(), recover(pulse), look(), undo()):
+        yield from part
+
+
+def tick() -> float | None:
+    """Called by Blender's timer: one step, then the pause that it asks for."""
+    try:
+        return next(STEPS)
+    except StopIteration:
+        pass
+    except Exception:
+        FACTS["error"] = traceback.format_exc()
+    (OUT / "facts.json").write_text(json.dumps(FACTS, indent=1), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+STEPS = script()
+bpy.app.timers.register(tick, first_interval=1.0, persistent=True)
