@@ -13,7 +13,6 @@ from pathlib import Path
 from ..engine.contract import sequence
 from ..engine.contract.option import WrongOption
 
-FILMS = frozenset(".mp4 .mov .m4v .mkv .avi .webm .mpg .mpeg .mxf .mts .m2ts .ts .ogv .wmv .flv .3gp .dv .y4m".split())
 _PATHS = ("clip", "save", "render", "results", "store")
 
 
@@ -46,15 +45,14 @@ def rows_of(path: str) -> list[Row]:
 
 def _of_folder(folder: Path) -> list[Row]:
     """Films in it, numbered pictures in it, and those of the folders in it: each folder of pictures is one shot."""
-    films = [entry for entry in sorted(folder.iterdir()) if entry.is_file() and entry.suffix.lower() in FILMS]
     places = [folder, *(entry for entry in sorted(folder.iterdir()) if entry.is_dir())]
     pictures = [next(iter(found.files.values())) for found in map(sequence.find, places) if found is not None and len(found.files) > 1]
-    return [Row(str(path), _name(path)) for path in [*films, *pictures]]
+    return [Row(str(path), _name(path)) for path in [*sequence.films(folder), *pictures]]
 
 
 def _name(path: Path) -> str:
     """A film is called by its file, pictures by their folder."""
-    return path.stem if path.suffix.lower() in FILMS else path.parent.name
+    return path.stem if path.suffix.lower() in sequence.FILMS else path.parent.name
 
 
 def _of_table(path: Path) -> list[Row]:
