@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import command, jobs, operators, panels, preferences, report, settings, setup
+from . import command, exports, jobs, operators, panels, preferences, report, settings, setup
 from .rigs import buttons
 
-ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, report, command)
+ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, exports, report, command)
 
 
 def register() -> None:

@@ -109,7 +109,7 @@ def import_when_done(job: jobs.Job) -> None:
     clip = job.clip_block()
     if clip is None or not clip.unflatten.auto_import or job.status == "cancelled" or not bpy.context.window_manager.windows:
         return
-    wants = [want for want in job.request.wants if all(kind in results.of_stages(job.folders) for kind in OFFERS[want])]
+    wants = [want for want in job.request.wants if want in OFFERS and all(kind in results.of_stages(job.folders) for kind in OFFERS[want])]
     if not wants:
         return
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):

@@ -19,6 +19,7 @@ WANT_LABELS = {
     "cloud": ("Point cloud", "The still scene as coloured points"),
     "mattes": ("Mattes", "A soft matte and animated masks for each thing that moves"),
     "slowmo": ("Slow motion", "Frames in between, with camera, depth and mattes at the same times"),
+    "export": ("Camera files", "The camera for nerfstudio and Nuke, straight plates and ST maps"),
 }
 
 

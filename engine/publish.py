@@ -16,6 +16,7 @@ PLACES = {
     "cloud": (("cloud", "cloud"),),
     "mattes": (("mattes", "mattes"),),
     "slowmo": (("interpolate", "slowmo"), ("retime", "slowmo")),
+    "export": (("export", "export"),),
 }
 MANIFEST = ".unflatten.json"  # what an earlier run laid here, so that it can be taken away again
 

@@ -12,6 +12,7 @@ from ..geometry.lens import millimetres
 
 Array = NDArray[np.float64]
 GRID = (8, 6)  # cells across and down in which coverage is counted
+AGREE = 0.5  # part of what was followed that must agree with a camera from elsewhere
 FEW, NARROW = 25, 0.2  # tracks and coverage below which a frame is not to be trusted
 
 
@@ -83,6 +84,9 @@ def _jumps(camera: Camera) -> NDArray[np.bool_]:
 
 def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
     found = []
+    agreement = report.get("agreement", 1.0)
+    if agreement < AGREE:
+        found.append(f"the given camera does not fit this clip: only {100 * agreement:.0f} % of what was followed agrees with it")
     if report["lost"]:
         found.append(f"{len(report['lost'])} frames could not be placed")
     if len(error) and report["error"]["mean"] > 1.2e-3 * width:
@@ -102,7 +106,7 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
 def _verdict(report: dict[str, Any]) -> str:
     """good, fair or doubtful."""
     part = len(report["distrust"]) / max(report["total"], 1)
-    if part > 0.3 or len(report["warnings"]) > 1:
+    if part > 0.3 or len(report["warnings"]) > 1 or report.get("agreement", 1.0) < AGREE:
         return "doubtful"
     return "fair" if part > 0.05 or report["warnings"] else "good"
 

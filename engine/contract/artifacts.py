@@ -35,6 +35,11 @@ KINDS = (
          "frame [T] int, world_from_camera [T, 4, 4] float64, focal [T, 2] px, centre [T, 2] px, distortion [T, 4] "
          "(k1 k2 p1 p2, OpenCV), solved [T] bool, size [2] (W, H) to which focal and centre belong; report: method, "
          "scale (metric, assumed or arbitrary), reprojection error per frame, coverage, frames to distrust"),
+    Kind("exports", ("colmap/", "transforms.json", "images/%06d.png", "points.ply", "camera.chan", "straight/%06d.png",
+                     "maps/straighten.exr", "maps/bend.exr"),
+         "the camera for nerfstudio (OpenGL axes, z up) and Nuke (y up, order ZXY, vertical field of view in degrees; frames without a pose "
+         "are left out of both); plates without distortion, of the same size and focal length; ST maps: red and green are the place to fetch "
+         "from, 0..1 from the left and from the bottom, one for each frame (maps/straighten/%06d.exr) where the lens zooms"),
     Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
     Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
     Kind("depth", ("%06d.exr", "movers/%06d.png", "depth.json"),

@@ -30,8 +30,8 @@ UNSURE = 0.6
 def run(inputs: Inputs, options: Orient, report: Report, room: Path) -> None:
     """The solve's files in world axes (z up, floor at z = 0, first camera above the origin), and similarity.json."""
     solved, frames = outcomes.read(inputs["solve"]), Frames(inputs["frames"])
-    if options.up == "none":
-        found = [(span, Similarity(), _told("as solved", "arbitrary", 0.0)) for span in _spans(solved)]
+    if options.up == "none" or solved.report.get("world") == "given":
+        found = [(span, Similarity(), _told("as solved" if options.up == "none" else "as given", "arbitrary", 0.0)) for span in _spans(solved)]
     else:
         found = [(span, *_upright(solved, span, options.height, frames)) for span in _spans(solved)]
     turned = _moved(solved, found)
@@ -45,9 +45,9 @@ def run(inputs: Inputs, options: Orient, report: Report, room: Path) -> None:
     ])
     report.used = f"up from {lead['from']}; scale {lead['scale']}"
     report.figures.update(scale=lead["scale"], up_confidence=lead["confidence"], floor_share=lead.get("floor_share", 0.0))
-    if options.up != "none" and lead["confidence"] < UNSURE:
+    if not lead["from"].startswith("as ") and lead["confidence"] < UNSURE:
         report.warning(f"Up is uncertain ({lead['from']}, confidence {lead['confidence']:.2f}); check it, and correct it by three points of the floor.")
-    if lead["scale"] == "arbitrary":
+    if lead["scale"] == "arbitrary" and not lead["from"].startswith("as "):
         report.warning("No floor was found below the camera, so the scale stays arbitrary; set it by a known distance.")
     report.progress(1, 1)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import judgement
+from ..camera import given, judgement
 from ..camera import span as spans
 from ..camera.outcome import Outcome
 from ..camera.tracks import follow
@@ -34,6 +34,11 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
     """Solve every span between cuts by itself; a frame without a pose is marked, never left out."""
     frames = Frames(inputs["frames"])
     size = working_size(frames.size, options.size)
+    if options.camera_file:
+        outcome = _given(frames, inputs["movers"], size, options, report)
+        outcome.write(room)
+        _say(report, outcome)
+        return
     focal = _focal(options, size[0] / frames.clip_width)
     solved: list[tuple[list[int], spans.Solved]] = []
     refused: list[tuple[list[int], ShotFailure | ChildFailure]] = []
@@ -101,12 +106,6 @@ def _outcome(
         rows = np.searchsorted(numbers, part)
         table, first = _place(camera, rows, answer, frames.size, first)
         tables.append(table)
-    xyz, track, frame, xy = (np.concatenate([table[k] for table in tables]) for k in range(4))
-    frame = numbers[frame]
-    residual = np.linalg.norm(camera.project(np.searchsorted(numbers, frame), xyz[track])[0] - xy, axis=1)
-    length = np.bincount(track, minlength=len(xyz))
-    error = np.bincount(track, residual, len(xyz)) / np.maximum(length, 1)
-    angle = reprojection.parallax(xyz, camera.place, track, np.searchsorted(numbers, frame))
     lead = max(solved, key=lambda entry: len(entry[0]))[1]
     about = {
         "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size),
@@ -119,9 +118,45 @@ def _outcome(
         about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
     if len(solved) > 1:
         about["warnings"] = ["the spans between cuts each have a world of their own"]
-    report = judgement.report(camera, frame, xy, residual, len(xyz), float(np.median(angle)), about)
+    return _told(frames, camera, tables, about)
+
+
+def _told(frames: Frames, camera: Camera, tables: list[tuple[Array, ...]], about: dict[str, Any]) -> Outcome:
+    """The outcome of a camera and the points, their observations (point, row of the camera, px at the frames' size) of each span."""
+    xyz, track, row, xy = (np.concatenate([table[k] for table in tables]) for k in range(4))
+    residual = np.linalg.norm(camera.project(row, xyz[track])[0] - xy, axis=1)
+    length = np.bincount(track, minlength=len(xyz))
+    error = np.bincount(track, residual, len(xyz)) / np.maximum(length, 1)
+    angle = reprojection.parallax(xyz, camera.place, track, row)
+    frame = camera.frame[row]
+    report = judgement.report(camera, frame, xy, residual, len(xyz), float(np.median(angle)) if len(angle) else 0.0, about)
     rgb = _colours(frames, frame, track, xy, len(xyz), set(about["keyframes"]))
     return Outcome(camera, xyz, rgb, error, length, track, frame, xy, report)
+
+
+def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, report: Report) -> Outcome:
+    """The camera of a file, with points where the clip's tracks meet in it."""
+    path = Path(options.camera_file)
+    camera = given.read(path, frames.numbers, frames.size, options.focal * frames.size[0] / frames.clip_width)
+    factor = np.asarray(frames.size, float) / np.asarray(size, float)
+    tables: list[tuple[Array, ...]] = []
+    agree, first, done = [], 0, 0
+    for part in frames.spans():
+        meter = _Meter(report, done, len(part), len(frames), 1)
+        rows = np.searchsorted(frames.numbers, part)
+        tracks = follow(_pictures(frames, part, size), _masks(masks, part, size), options.tracks, meter.followed).long(3)
+        xyz, point, seen, share = given.points(camera, rows, tracks, size)
+        tables.append((xyz, point + first, rows[seen.view], seen.xy * factor))
+        agree.append(share * len(part))
+        first, done = first + len(xyz), done + len(part)
+    share, still = sum(agree) / len(frames), np.ptp(camera.place[camera.solved], axis=0).max() == 0
+    keys = np.unique(np.linspace(0, len(frames) - 1, 12).round().astype(int))
+    about = {
+        "method": f"given by {path.name}", "motion": "tripod" if still else "free", "lens": "known", "working_size": list(size), "diagnosis": {},
+        "keyframes": [int(frames.numbers[k]) for k in keys], "world": "given" if path.suffix.lower() == ".chan" else "any",
+        "spans": [{"first": frames.numbers[0], "last": frames.numbers[-1], "solved": True}], "agreement": round(share, 3),
+    }
+    return _told(frames, camera, tables, about)
 
 
 def _empty(numbers: NDArray[np.int64], size: tuple[int, int]) -> Camera:

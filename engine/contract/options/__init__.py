@@ -3,6 +3,7 @@
 from .cloud import Cloud
 from .consistent_depth import ConsistentDepth
 from .depth import Depth
+from .export import Export
 from .flow import Flow
 from .frames import Frames
 from .interpolate import Interpolate
@@ -13,6 +14,6 @@ from .retime import Retime
 from .solve import Solve
 
 __all__ = [
-    "Cloud", "ConsistentDepth", "Depth", "Flow", "Frames", "Interpolate",
+    "Cloud", "ConsistentDepth", "Depth", "Export", "Flow", "Frames", "Interpolate",
     "Mattes", "Movers", "Orient", "Retime", "Solve",
 ]

@@ -29,6 +29,9 @@ class Solve:
             ("tripod", "Tripod", "The camera only turns"),
         ),
     )
+    camera_file: str = option(
+        "", "Camera file", "A camera from elsewhere in place of a solve: images.txt of a COLMAP text model, or a Nuke .chan (Y up, order ZXY)", kind="file",
+    )
     size: int = option(1280, "Working size", "Longest side at which features are tracked", low=160, high=8192, unit="px")
     tracks: int = option(800, "Tracks", "How many features are followed at a time", low=50, high=20000)
     passes: int = option(2, "Passes", "Solve, find what moves, solve again without it", low=1, high=4, advanced=True)

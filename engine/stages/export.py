@@ -1,0 +1,83 @@
+"""Stage export: the camera for other programs; imports the camera room, media and geometry, no bpy, no torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import formats, straight
+from ..contract.artifacts import FRAME
+from ..contract.options import Export
+from ..geometry import camera as cameras
+from ..geometry.camera import Camera
+from ..media.frames import Frames, write_png
+from ..stage import Inputs, Report
+
+
+def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
+    """COLMAP's text, transforms.json and camera.chan of the upright camera, and what was asked for against its distortion."""
+    frames, camera = Frames(inputs["frames"]), cameras.load(inputs["orient"] / "camera.npz")
+    made = ["COLMAP"]
+    for source in sorted((inputs["orient"] / "colmap").iterdir()):
+        _link(source, room / "colmap" / source.name)
+    if options.nerfstudio:
+        for row in np.flatnonzero(camera.solved):
+            _link(frames.path(int(camera.frame[row])), room / "images" / f"{FRAME % int(camera.frame[row])}.png")
+        _link(inputs["orient"] / "points.ply", room / "points.ply")
+        formats.write_transforms(room / "transforms.json", camera, "images", "points.ply")
+        made.append("nerfstudio")
+    if options.chan:
+        formats.write_chan(room / "camera.chan", camera)
+        made.append("Nuke .chan")
+        if camera.distortion.any() and options.plates == "none":
+            report.warning("A .chan file knows no distortion: ask for straight plates or ST maps beside it.")
+    if options.plates in ("maps", "both"):
+        _maps(camera, frames, room / "maps")
+        made.append("ST maps")
+    if options.plates in ("frames", "both"):
+        _plates(camera, frames, room, report)
+        made.append("straight plates")
+    report.used = ", ".join(made)
+    report.figures.update(frames=int(camera.solved.sum()))
+    report.progress(1, 1)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # a disk without links
+        shutil.copyfile(source, target)
+
+
+def _zooms(camera: Camera) -> bool:
+    lenses = np.concatenate([camera.focal, camera.centre, camera.distortion], 1)[camera.solved]
+    return bool(np.ptp(lenses, axis=0).max() > 0)
+
+
+def _maps(camera: Camera, frames: Frames, folder: Path) -> None:
+    """One pair of maps for the shot, or for each frame where the lens changes."""
+    rows = np.flatnonzero(camera.solved)
+    for row in rows if _zooms(camera) else rows[:1]:
+        ending = f"/{FRAME % int(camera.frame[row])}.exr" if _zooms(camera) else ".exr"
+        straight.write_map(folder / f"straighten{ending}", straight.straighten(camera, int(row), frames.size))
+        straight.write_map(folder / f"bend{ending}", straight.bend(camera, int(row), frames.size))
+
+
+def _plates(camera: Camera, frames: Frames, room: Path, report: Report) -> None:
+    """Every frame straightened, those that lie there from an earlier run left alone; and transforms.json for them."""
+    rows, field, held = np.flatnonzero(camera.solved), None, -1
+    for done, row in enumerate(rows):
+        number = int(camera.frame[row])
+        path = room / "straight" / f"{FRAME % number}.png"
+        if not path.is_file():
+            if held < 0 or _zooms(camera):
+                field, held = straight.straighten(camera, int(row), frames.size), int(row)
+            write_png(path, straight.fetch(frames.rgb(number), field))
+        report.progress(done, len(rows), "straightening plates")
+    formats.write_transforms(room / "straight" / "transforms.json", replace(camera, distortion=np.zeros_like(camera.distortion)), ".")

@@ -1,0 +1,145 @@
+"""Cameras to and from other programs: COLMAP text, .chan, transforms.json, straight plates, ST maps; and files that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_camera_pictures import empty_masks, lay_down, run  # noqa: E402
+
+from engine.camera import formats, given, outcome, straight  # noqa: E402
+from engine.contract.options import Export, Orient, Solve  # noqa: E402
+from engine.failures import RequestFailure  # noqa: E402
+from engine.geometry.camera import Camera  # noqa: E402
+from engine.media.exr import read_exr  # noqa: E402
+from engine.media.frames import read_png  # noqa: E402
+from engine.stages import export, orient, solve  # noqa: E402
+from engine.synth.scene import Scene  # noqa: E402
+from engine.synth.shots import SHOTS, picture  # noqa: E402
+
+SIZE, COUNT = (384, 216), 10
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory) -> tuple[Path, Scene, Camera]:
+    """The strongly distorted shot as finished frames, and its true camera."""
+    root, scene = tmp_path_factory.mktemp("shot"), SHOTS["strong_distortion"](40)
+    views = [scene.view(3 * time) for time in range(COUNT)]
+    lay_down(root, [picture(scene, 3 * time, SIZE)[0] for time in range(COUNT)])
+    empty_masks(root, root / "frames")
+    camera = Camera(
+        np.arange(11, 11 + COUNT), np.stack([view.world_from_camera for view in views]), np.array([[view.focal * SIZE[0]] * 2 for view in views]),
+        np.tile(np.array(SIZE) / 2, (COUNT, 1)), np.array([view.distortion for view in views]), np.ones(COUNT, bool), SIZE,
+    )
+    return root, scene, camera
+
+
+def as_colmap(folder: Path, camera: Camera) -> Path:
+    """The camera alone as a COLMAP text model."""
+    none = np.zeros(0, int)
+    outcome.colmap.write(folder, outcome.Outcome(camera, np.zeros((0, 3)), np.zeros((0, 3), np.uint8), none, none, none, none, np.zeros((0, 2)), {}))
+    return folder / "images.txt"
+
+
+def test_a_colmap_camera_takes_the_place_of_the_solve(shot, tmp_path: Path) -> None:
+    root, _, camera = shot
+    solved = run(solve, Solve(camera_file=str(as_colmap(tmp_path / "model", camera))), tmp_path, "solve", frames=root / "frames", movers=root / "movers")
+    got = outcome.read(solved)
+    assert np.allclose(got.camera.world_from_camera, camera.world_from_camera, atol=1e-7) and got.camera.solved.all()
+    assert np.allclose(got.camera.distortion, camera.distortion) and np.allclose(got.camera.focal, camera.focal)
+    assert got.report["lens"] == "known" and got.report["agreement"] > 0.7 and len(got.xyz) > 150 and got.residuals().mean() < 0.4
+    assert not got.report["warnings"]
+    up = outcome.read(run(orient, Orient(), tmp_path, "orient", frames=root / "frames", solve=solved)).camera
+    assert up.world_from_camera[0, 2, :3] @ camera.world_from_camera[0, 2, :3] > 0.999
+
+
+def test_chan_goes_and_comes_back(shot, tmp_path: Path) -> None:
+    root, _, camera = shot
+    path = tmp_path / "camera.chan"
+    lost = replace(camera, solved=camera.frame != 13, focal=camera.focal * np.linspace(1, 1.2, COUNT)[:, None])
+    formats.write_chan(path, lost)
+    back = given.read(path, list(range(11, 11 + COUNT)), SIZE, 0.0)
+    assert back.solved.tolist() == lost.solved.tolist()
+    good = lost.solved
+    assert np.allclose(back.world_from_camera[good], lost.world_from_camera[good], atol=1e-7) and np.allclose(back.focal[good], lost.focal[good])
+    row = np.array(path.read_text().splitlines()[0].split(), float)
+    assert row[2] == pytest.approx(camera.place[0, 2])  # Nuke's y is our z
+    assert np.allclose(Rotation.from_euler("zxy", row[[6, 4, 5]], degrees=True).as_matrix(), formats.turn_of(row[None, 4:7])[0])
+    solved = run(solve, Solve(camera_file=str(path)), tmp_path, "solve", frames=root / "frames", movers=root / "movers")
+    kept = outcome.read(run(orient, Orient(), tmp_path, "orient", frames=root / "frames", solve=solved))
+    assert np.allclose(kept.camera.place[good], camera.place[good], atol=1e-7)  # a world that an artist made is left alone
+    assert kept.report["lost"] == [13]
+
+
+def test_a_camera_of_another_shot_is_told(shot, tmp_path: Path) -> None:
+    root, _, camera = shot
+    wrong = replace(camera, world_from_camera=camera.world_from_camera[::-1].copy(), distortion=-camera.distortion)
+    got = run(solve, Solve(camera_file=str(as_colmap(tmp_path / "model", wrong))), tmp_path, "solve", frames=root / "frames", movers=root / "movers")
+    report = outcome.read(got).report
+    assert "does not fit" in report["warnings"][0] and report["verdict"] == "doubtful", report["agreement"]
+
+
+@pytest.mark.parametrize(("name", "text", "word"), [
+    ("far.chan", "900 0 0 0 0 0 0 40\n901 0 0 0 0 0 0 40\n902 0 0 0 0 0 0 40\n", "frames 900 to 902"),
+    ("short.chan", "11 0 0 0\n12 0 0 0\n", "each line"),
+    ("blind.chan", "11 0 0 0 0 0 0\n12 0 0 0 0 0 0\n13 0 0 0 0 0 0\n", "no field of view"),
+    ("words.chan", "frame x y z\n", "could not convert"),
+    ("nan.chan", "11 0 0 0 0 0 nan 40\n12 0 0 0 0 0 0 40\n13 0 0 0 0 0 0 40\n", "not finite"),
+    ("images.txt", "1 1 0 0 0 0 0 0 1 000011.png\n\n", "cannot be read"),
+    ("picture.png", "\x89", "cannot be read"),
+])
+def test_bad_files_end_in_one_clear_failure(name: str, text: str, word: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(RequestFailure) as caught:
+        given.read(tmp_path / name, list(range(11, 21)), SIZE, 0.0)
+    assert caught.value.code == "camera-file" and word in caught.value.why and caught.value.change == {"solve": {"camera_file": ""}}
+
+
+def test_a_model_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images.txt").write_text("1 1 0 0 0 0 0 0 1 000011.png\n\n" * 3)
+    for line, word in (("1 FULL_OPENCV 384 216 300 300 192 108 0 0 0 0 0 0 0 0", "FULL_OPENCV"), ("1 PINHOLE 400 400 300 300 192 108", "400 x 400"),
+                       ("1 PINHOLE 384 216 300", "parameters"), ("2 PINHOLE 384 216 300 300 192 108", "no camera 1")):
+        (tmp_path / "cameras.txt").write_text(line + "\n")
+        with pytest.raises(RequestFailure) as caught:
+            given.read(tmp_path / "images.txt", [11, 12, 13], SIZE, 0.0)
+        assert word in caught.value.why
+
+
+def test_exports(shot, tmp_path: Path) -> None:
+    root, scene, camera = shot
+    upright = tmp_path / "orient"
+    upright.mkdir()
+    camera.save(upright / "camera.npz")
+    (upright / "points.ply").write_bytes(b"ply\n")
+    as_colmap(upright / "colmap", camera)
+    room = run(export, Export(plates="both"), tmp_path, "export", frames=root / "frames", orient=upright)
+    told = json.loads((room / "transforms.json").read_text())
+    assert [told["w"], told["h"], told["camera_model"], told["k1"]] == [*SIZE, "OPENCV", -0.24] and len(told["frames"]) == COUNT
+    for entry, matrix in zip(told["frames"], camera.world_from_camera):
+        found = np.array(entry["transform_matrix"])
+        assert np.allclose(found[:, :2] * [1, -1], matrix[:, :2]) and np.allclose(found[:, 2], -matrix[:, 2]) and np.allclose(found[:, 3], matrix[:, 3])
+        assert (room / entry["file_path"]).read_bytes() == (root / "frames" / Path(entry["file_path"]).name).read_bytes()
+    assert (room / "colmap" / "images.txt").is_file()
+    assert len((room / "camera.chan").read_text().splitlines()) == COUNT
+    # A plate without distortion is what a lens without distortion would have taken.
+    plain = replace(scene, grain=0.0, view=lambda time: replace(scene.view(time), distortion=(0.0, 0.0, 0.0, 0.0)))
+    taken, made = picture(plain, 0, SIZE)[0].astype(float), read_png(room / "straight" / "000011.png").astype(float)
+    raw = read_png(root / "frames" / "000011.png").astype(float)
+    inside = (slice(4, -4), slice(4, -4))
+    assert np.abs(made - taken)[inside].mean() < 6 < np.abs(raw - taken)[inside].mean() / 2
+    assert not json.loads((room / "straight" / "transforms.json").read_text())["k1"]
+    out, back = (read_exr(room / "maps" / f"{name}.exr") for name in ("straighten", "bend"))
+    field = straight.straighten(camera, 0, SIZE)
+    assert np.allclose(out["R"] * SIZE[0], field[..., 0], atol=1e-3) and np.allclose((1 - out["G"]) * SIZE[1], field[..., 1], atol=1e-3)
+    there = np.stack([back["R"] * SIZE[0], (1 - back["G"]) * SIZE[1]], -1)
+    again = [map_coordinates(field[..., k], [there[..., 1] - 0.5, there[..., 0] - 0.5], order=1) for k in (0, 1)]
+    y, x = np.mgrid[30:-30 + SIZE[1], 50:-50 + SIZE[0]] + 0.5
+    assert np.abs(np.stack(again, -1)[30:-30, 50:-50] - np.stack([x, y], -1)).max() < 0.01
