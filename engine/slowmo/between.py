@@ -41,11 +41,11 @@ class Plan:
     plain: Map
 
 
-def plan(first: Picture, second: Picture, course: Course, t: float) -> Plan:
+def plan(first: Picture, second: Picture, course: Course, t: float, overlay: Map | None = None) -> Plan:
     """Two hypotheses at the time t in (0, 1): the motion seen from the first picture, and from the second.
 
-    Each pixel is taken from the picture that sees it: where the flow of the other one disagrees there, it is hidden. A hypothesis
-    counts where its pixel really lands here and both pictures agree.
+    Each pixel is taken from the picture that sees it: where the flow of the other one disagrees there, it is hidden, and so it is
+    behind an overlay. A hypothesis counts where its pixel really lands here and both pictures agree.
     """
     forward, backward = course.motion.forward, course.motion.backward
     second = _lit_alike(first, second, forward)
@@ -60,9 +60,10 @@ def plan(first: Picture, second: Picture, course: Course, t: float) -> Plan:
     tolerance = DOUBT + DETAIL * cv2.boxFilter(at_stake, -1, (WINDOW, WINDOW))
     hypotheses, left, weights = [], 0.0, 0.0
     for to_a, to_b, motion, miss in ideas:
-        apart = cv2.boxFilter(_difference(look(first, to_a), look(second, to_b)), -1, (WINDOW, WINDOW))
-        sees_a = (1 - t) * (np.exp(-0.5 * length(look(forward, to_a) - motion)) + 1e-3)
-        sees_b = t * (np.exp(-0.5 * length(look(backward, to_b) + motion)) + 1e-3)
+        clear_a, clear_b = (1.0, 1.0) if overlay is None else (1 - look(overlay, to_a), 1 - look(overlay, to_b))
+        apart = cv2.boxFilter(_difference(look(first, to_a), look(second, to_b)) * (clear_a * clear_b), -1, (WINDOW, WINDOW))
+        sees_a = (1 - t) * (np.exp(-0.5 * length(look(forward, to_a) - motion)) * clear_a + 1e-3)
+        sees_b = t * (np.exp(-0.5 * length(look(backward, to_b) + motion)) * clear_b + 1e-3)
         weight = np.exp(-apart / DOUBT - (miss / LANDING) ** 2) + 1e-3
         hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / tolerance) ** 2))))
         left, weights = left + weight * apart, weights + weight

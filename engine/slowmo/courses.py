@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from . import motion
 from .motion import Course, Motion, Picture
+from .overlay import Overlays, freed
 from .timeline import Moment, Timeline
 
 Pair = tuple[int, int]
@@ -19,8 +20,8 @@ class Courses:
     Only what the next pair needs is kept: at 4K a course is 400 MB.
     """
 
-    def __init__(self, picture: Callable[[int], Picture], track: Timeline, size: int = 0) -> None:
-        self.picture, self.track, self.size = picture, track, size
+    def __init__(self, picture: Callable[[int], Picture], track: Timeline, size: int = 0, overlays: Overlays | None = None) -> None:
+        self.picture, self.track, self.size, self.overlays = picture, track, size, overlays
         self._motions: OrderedDict[Pair, Future[Motion]] = OrderedDict()
         self._courses: OrderedDict[Pair, Future[Course]] = OrderedDict()
 
@@ -45,7 +46,9 @@ class Courses:
         return self._motions[pair]
 
     def _find(self, pair: Pair) -> Motion:
-        return motion.find(self.picture(pair[0]), self.picture(pair[1]), self.size)
+        found = motion.find(self.picture(pair[0]), self.picture(pair[1]), self.size)
+        overlay = self.overlays.over(pair[0]) if self.overlays else None
+        return found if overlay is None else Motion(freed(found.forward, overlay), freed(found.backward, overlay))
 
 
 def _join(here: Future[Motion], before: Future[Motion] | None, after: Future[Motion] | None, gaps: tuple[float, float]) -> Course:

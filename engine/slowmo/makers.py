@@ -12,9 +12,9 @@ from ..ahead import ahead, count, one_thread_each
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
-from . import between, pictures
+from . import between, overlay, pictures
 from .courses import Courses
-from .motion import Course
+from .motion import Course, Picture
 from .timeline import Moment, Timeline
 
 BYTES = 400  # of working memory for each pixel of a picture in flight
@@ -64,7 +64,8 @@ class Flowing(Maker):
 
     def __init__(self, frames: Frames, threads: int, track: Timeline, size: int) -> None:
         super().__init__(frames, threads)
-        self.courses = Courses(self.picture, track, size)
+        self.overlays = overlay.Overlays(partial(pictures.read, frames), track)
+        self.courses = Courses(self.picture, track, size, self.overlays)
         self._plain: list[float] = []
 
     def submit(self, pool: ThreadPoolExecutor, moment: Moment) -> Future[bytes]:
@@ -72,13 +73,24 @@ class Flowing(Maker):
 
     def _synthesise(self, moment: Moment, course: Future[Course]) -> bytes:
         a, b = self.picture(moment.before), self.picture(moment.after)
-        plan = between.plan(a, b, course.result(), moment.fraction)
-        self._plain.append(float(plan.plain.mean()))
-        return pictures.encode(between.render(plan, a, b), self.frames.bits)
+        still, here = self.overlays.over(moment.before), course.result()
+
+        def make(a: Picture, b: Picture) -> Picture:
+            plan = between.plan(a, b, here, moment.fraction, still)
+            self._plain.append(float(plan.plain.mean()))
+            return between.render(plan, a, b)
+
+        made = make(a, b) if still is None else overlay.apart(make, a, b, moment.fraction, still)
+        return pictures.encode(made, self.frames.bits)
 
     def figures(self) -> dict[str, Any]:
-        """How much of the new pictures is plain blending, because no motion explained them."""
-        return {"blended_percent": round(100 * sum(self._plain) / len(self._plain), 2)} if self._plain else {}
+        """How much of the new pictures is plain blending, because no motion explained them; in how many it is most; burnt-in overlays."""
+        if not self._plain:
+            return {}
+        return {
+            "blended_percent": round(100 * sum(self._plain) / len(self._plain), 2), "mostly_blended": sum(part > 0.5 for part in self._plain),
+            "overlay_percent": round(100 * self.overlays.share, 3),
+        }
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from .look import Flow, look
 Picture = NDArray[np.float32]  # [H, W, 3] RGB, 0..255 whatever the depth of its file
 SMALLEST = 48  # px that DIS needs on the short side
 STRIDE = 2  # px between patches; the preset's 3 is a quarter faster and 0.1 dB worse
+OTHER_LIGHT = 8.0  # grey levels between the means of two pictures: a flash or another exposure, no motion
 UNEVEN = 3.0  # neighbours further off in time than this, in intervals, say nothing about acceleration
 
 
@@ -89,10 +90,20 @@ def find(first: Picture, second: Picture, size: int = 0) -> Motion:
     scale = min(1.0, size / max(high, wide)) if size else 1.0
     scale = max(scale, SMALLEST / min(high, wide)) if min(high, wide) * scale < SMALLEST else scale
     small = (max(1, round(wide * scale)), max(1, round(high * scale)))
-    a, b = (_grey(picture, small) for picture in (first, second))
+    a, b = _lit_alike(*(_grey(picture, small) for picture in (first, second)))
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setPatchStride(STRIDE)
     return Motion(_sized(search.calc(a, b, None), wide, high), _sized(search.calc(b, a, None), wide, high))
+
+
+def _lit_alike(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The darker of two grey pictures in the light of the brighter, so that both clip alike: its histogram is made the other's."""
+    if abs(float(a.mean()) - float(b.mean())) < OTHER_LIGHT:
+        return a, b
+    reach = [np.cumsum(np.bincount(grey.ravel(), minlength=256)) for grey in (a, b)]
+    dark, bright = (0, 1) if a.mean() < b.mean() else (1, 0)
+    curve = np.rint(np.interp(reach[dark], reach[bright], np.arange(256))).astype(np.uint8)
+    return (cv2.LUT(a, curve), b) if dark == 0 else (a, cv2.LUT(b, curve))
 
 
 def _grey(picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from engine.metrics.image import interpolation_error, psnr, ssim  # noqa: E402
-from engine.slowmo import between, blocks, look, motion  # noqa: E402
+from engine.slowmo import between, blocks, look, motion, overlay  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
 # name: (folder, frames between two that are kept, size or None, first frame)
@@ -43,6 +43,7 @@ class Case:
     around: list[np.ndarray | None]  # before, first, second, after: float32 RGB 0..255
     truth: np.ndarray
     t: float
+    overlay: np.ndarray | None = None  # what is burnt into the shot
 
 
 def middlebury() -> Iterator[Case]:
@@ -62,10 +63,11 @@ def shot(name: str, count: int) -> Iterator[Case]:
     path = next(entry for entry in sorted((CLIPS / folder).iterdir()) if entry.is_file())
     frames = _decode(path, 13 * count + 3 * step, size)
     last = len(frames) - 2 * step - 1
+    still = overlay.find(frames[at].astype(np.float32) for at in np.linspace(0, len(frames) - 1, overlay.SAMPLES).astype(int))
     for start in np.unique(np.linspace(step, last, count).astype(int)):
         for k in sorted({step // 2, step // 4} - {0}):
             around = [frames[start + i * step].astype(np.float32) for i in (-1, 0, 1, 2)]
-            yield Case(around, frames[start + k].astype(np.float32), k / step)
+            yield Case(around, frames[start + k].astype(np.float32), k / step, still)
 
 
 def _read(path: Path) -> np.ndarray:
@@ -103,10 +105,18 @@ def midpoint(case: Case) -> np.ndarray:
 
 def ours(case: Case) -> np.ndarray:
     before, a, b, after = case.around
-    back = None if before is None else motion.find(before, a).backward
-    onward = None if after is None else motion.find(b, after).forward
-    course = motion.course(motion.find(a, b), back, onward)
-    return between.render(between.plan(a, b, course, case.t), a, b)
+    still = case.overlay
+
+    def find(first: np.ndarray, second: np.ndarray) -> motion.Motion:
+        found = motion.find(first, second)
+        return found if still is None else motion.Motion(*(overlay.freed(flow, still) for flow in (found.forward, found.backward)))
+
+    back = None if before is None else find(before, a).backward
+    onward = None if after is None else find(b, after).forward
+    course = motion.course(find(a, b), back, onward)
+    if still is None:
+        return between.render(between.plan(a, b, course, case.t), a, b)
+    return overlay.apart(lambda a, b: between.render(between.plan(a, b, course, case.t, still), a, b), a, b, case.t, still)
 
 
 METHODS = {"blend": blend, "minterpolate": minterpolate, "DIS midpoint": midpoint, "ours": ours}

@@ -1,0 +1,112 @@
+"""The slow-motion room, overlays: logos, time codes and bars that are burnt into a moving picture and do not move with it; OpenCV and numpy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .look import Flow, Map
+from .motion import Picture
+from .timeline import Timeline
+
+FEWEST, SAMPLES = 6, 16  # pictures of a shot that tell what stands still in it
+SHARP, FAINT = 12.0, 8.0  # grey levels per px: edges that tell of an overlay, and those that may belong to one
+STANDING, LIKELY = 4.0, 1.5  # mean squared over variance of an edge: it stands, or may
+CALM = 20.0  # grey levels by which an overlay may vary
+MOST = 0.2  # of all edges may stand; where more do, it is the camera that stands
+SPECK = 40  # px of standing edge: less is chance
+REACH = 10  # px around an overlay to which flow search carries its standstill
+AROUND = 40  # px over which what is around an overlay is carried under it; a quarter where that is enough, four times where it must be
+
+
+class Overlays:
+    """The overlay of each shot, found when first asked for; safe in threads."""
+
+    def __init__(self, picture: Callable[[int], Picture], track: Timeline) -> None:
+        self.picture, self.track = picture, track
+        self._known: dict[int, Map | None] = {}
+        self._lock = threading.Lock()
+
+    def over(self, number: int) -> Map | None:
+        """The overlay [H, W] 0..1 of the shot that holds a frame, or None."""
+        shot = int(self.track.shot[np.searchsorted(self.track.frame, number)])
+        with self._lock:
+            if shot not in self._known:
+                inside = self.track.frame[self.track.shot == shot]
+                chosen = inside[np.unique(np.linspace(0, len(inside) - 1, SAMPLES).astype(int))]
+                self._known[shot] = find(self.picture(int(n)) for n in chosen) if len(chosen) >= FEWEST else None
+            return self._known[shot]
+
+    @property
+    def share(self) -> float:
+        """How much of the picture is overlay, at most, in the shots looked at."""
+        return max((float(mask.mean()) for mask in self._known.values() if mask is not None), default=0.0)
+
+
+def find(pictures: Iterable[Picture]) -> Map | None:
+    """What stands still over pictures of one shot while the rest of them moves: 0..1 [H, W], soft at its border; None without.
+
+    Means and variances of brightness and its slope over time; an edge of the scene stays in place only where the camera stands, and
+    there nothing is found.
+    """
+    count, sums = 0, np.zeros(1, np.float32)  # running sums, since sixteen 4K pictures would not fit
+    for picture in pictures:
+        count += 1
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
+        sums = sums + np.stack([grey, grey * grey, across, down, across * across + down * down])
+    if count < FEWEST:
+        return None
+    grey, grey2, across, down, slope2 = sums / count
+    steady2 = across * across + down * down
+    change2 = np.maximum(slope2 - steady2, 0)
+    standing = (steady2 > SHARP**2) & (steady2 > STANDING * change2)
+    if standing.sum() > MOST * (slope2 > SHARP**2).sum():
+        return None
+    likely = (steady2 > FAINT**2) & (steady2 > LIKELY * change2)
+    outline = _pieces_with(likely, standing)
+    if not outline.any():
+        return None
+    inside = (cv2.dilate(outline, _disc(max(2, grey.shape[0] // 240))) > 0) & (grey2 - grey * grey < CALM**2)
+    return cv2.GaussianBlur(cv2.dilate(outline | inside.astype(np.uint8), _disc(1)).astype(np.float32), (0, 0), 0.7)
+
+
+def freed(flow: Flow, overlay: Map) -> Flow:
+    """The flow with the motion of the surroundings where an overlay held it back."""
+    return lifted(flow, overlay, REACH)
+
+
+def lifted(plane: NDArray[np.float32], overlay: Map, reach: int = 0) -> NDArray[np.float32]:
+    """A picture or flow [H, W, C] with its surroundings carried under the overlay and `reach` px around it."""
+    held = cv2.dilate(overlay, _disc(reach)) > 0.05
+    free = (~held).astype(np.float32)
+    out, known = plane.copy(), ~held
+    for window in (AROUND // 4, AROUND, 4 * AROUND):
+        weight = cv2.blur(free, (window, window))
+        around = cv2.blur(plane * free[..., None], (window, window)) / np.maximum(weight, 1e-6)[..., None]
+        fresh = ~known & (weight > 0.05)
+        out[fresh], known = around[fresh], known | fresh
+    return out
+
+
+def apart(make: Callable[[Picture, Picture], Picture], first: Picture, second: Picture, t: float, overlay: Map) -> Picture:
+    """What `make` makes of two pictures without their overlay, with the overlay laid back in its place."""
+    made = make(lifted(first, overlay), lifted(second, overlay))
+    standing = np.float32(1 - t) * first + np.float32(t) * second
+    return made + (standing - made) * overlay[..., None]
+
+
+def _pieces_with(likely: NDArray[np.bool_], standing: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The pieces of likely pixels, letters of a word together, that hold SPECK standing ones."""
+    _, labels = cv2.connectedComponents(cv2.dilate(likely.astype(np.uint8), _disc(2)), connectivity=8)
+    keep = np.bincount(labels[standing], minlength=labels.max() + 1) >= SPECK
+    keep[0] = False
+    return (keep[labels] & likely).astype(np.uint8)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
