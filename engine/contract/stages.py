@@ -34,7 +34,7 @@ STAGES = (
     Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 2),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "movers"), (), ("cloud",), 1, 1),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 1),
-    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("depth",), ("mattes",), 3, 1),
+    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("depth",), ("mattes",), 3, 2),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 2),
     Stage(
         "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),

@@ -23,6 +23,7 @@ SAME = 0.6  # overlap from which on two contours are the same one
 INWARD = 2.0  # px of the flow: how far inside the edge its motion is read
 EVEN = 0.1  # part by which uneven gaps between points are evened out with each frame
 COUNTS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512)
+FINE, FINEST = 0.05, 0.25  # a small contour is held closer: by this part of its area over its length, down to so many px
 WORSE = 2.0  # a piece ends when its points describe the contour so many times worse than is asked
 
 
@@ -44,7 +45,7 @@ class Piece:
 
 
 class Outliner:
-    """Frames come in order; pieces collect in `pieces`. `size` (W, H) px, `most` points per piece, `exact` px of error."""
+    """Frames come in order; pieces collect in `pieces`. `size` (W, H) px, `most` points per piece, `exact` px of error at most."""
 
     def __init__(self, size: tuple[int, int], most: int, exact: float = 1.0) -> None:
         self.size, self.most, self.exact = size, most, exact
@@ -102,10 +103,14 @@ class Outliner:
         where = _evened(contour.match(points, contour.normals(points), loop, gaps), piece.gaps, total)
         fresh = contour.sample(loop, where)
         error = contour.deviation(fresh, loop)
-        if np.percentile(error, 95) > WORSE * self.exact:
+        if np.percentile(error, 95) > WORSE * self._exact(loop):
             return None, None
         self.errors.append(float(error.mean()))
         return piece, fresh
+
+    def _exact(self, loop: Loop) -> float:
+        """px within which 95 % of a contour are described: a px of error all round weighs more on a small or a thin one."""
+        return min(self.exact, max(FINEST, FINE * abs(contour.area(loop)) / contour.lengths(loop)[-1]))
 
     def _start(self, loop: Loop) -> tuple[Piece, Loop]:
         """A new piece with as few points as describe the contour."""
@@ -113,7 +118,7 @@ class Outliner:
         for count in (c for c in COUNTS if c <= self.most):
             points = contour.sample(loop, contour.place(loop, count))
             error = contour.deviation(points, loop)
-            if np.percentile(error, 95) < self.exact:
+            if np.percentile(error, 95) < self._exact(loop):
                 break
         self.errors.append(float(error.mean()))
         along = contour.lengths(points)
