@@ -68,6 +68,7 @@ class UNFLATTEN_PT_clip(_Panel, bpy.types.Panel):
         layout.prop(asked, "show_report")
         layout.prop(asked, "auto_import")
         layout.prop(asked, "match_scene")
+        layout.prop(asked, "slow_strip")
         layout.prop(asked, "use_range")
         column = layout.column(align=True)
         column.active = asked.use_range

@@ -70,6 +70,7 @@ class UNFLATTEN_PG_made(bpy.types.PropertyGroup):
     material: PointerProperty(type=bpy.types.Material)
     mask: PointerProperty(type=bpy.types.Mask)
     clip: PointerProperty(type=bpy.types.MovieClip)
+    scene: PointerProperty(type=bpy.types.Scene)
     image: PointerProperty(type=bpy.types.Image)
 
 
@@ -109,6 +110,7 @@ def _clip_group() -> type:
             name="Match scene", default=True,
             description="Set the scene's size, frame rate and range to the clip's, and show its colours unchanged",
         ),
+        "slow_strip": BoolProperty(name="Slow motion strip", description="Also lay the frames in between into the sequencer of their scene"),
         "auto_import": BoolProperty(name="Import when done", default=True, description="Lay the results into the scene as soon as they are there"),
     }
     return type("UNFLATTEN_PG_clip", (bpy.types.PropertyGroup,), {"__annotations__": notes, "__doc__": "Unflatten's settings of one clip."})

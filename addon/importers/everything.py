@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..nodes import displace
-from . import camera, depth, frames, mattes, points
+from . import camera, depth, mattes, points, slow
 
 # What the artist may ask to be imported -> the kinds of result that answer it.
 OFFERS = {
@@ -75,14 +75,6 @@ def _import_mattes(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dic
             yield (index + part) / len(subjects), f"Matte of {subject}"
 
 
-def _import_slowmo(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
-    yield 0.0, "Slow motion"
-    slow = frames.import_frames(clip, scene, found["slowmo"])
-    if "retimed" in found:
-        frames.import_retimed_camera(clip, scene, found["retimed"], slow)
-    yield 1.0, "Slow motion"
-
-
 _STEPS = {
-    "camera": _import_camera, "depth": _import_depth, "cloud": _import_cloud, "mattes": _import_mattes, "slowmo": _import_slowmo,
+    "camera": _import_camera, "depth": _import_depth, "cloud": _import_cloud, "mattes": _import_mattes, "slowmo": slow.import_slow,
 }

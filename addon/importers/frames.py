@@ -1,4 +1,4 @@
-"""Slow motion: the frames in between as a clip of their own, with the camera and depth of the same times. Imports bpy and numpy."""
+"""Slow motion: the frames in between as a clip of their own. Imports bpy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import bpy
 
-from . import camera as cameras
 from . import place
 
 
@@ -23,16 +22,3 @@ def import_frames(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
         slow.filepath = str(path)
     slow.frame_start = numbers[0]
     return slow
-
-
-def import_retimed_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Path, slow: bpy.types.MovieClip) -> bpy.types.Object:
-    """The camera at the times of the frames in between; it stands in the same world, beside the first."""
-    camera = cameras.read(folder)
-    target, fresh = place.object_of(clip, scene, "slow camera", f"{clip.name} slow camera", bpy.data.cameras.new)
-    cameras.write_pose(target, camera, 0)
-    cameras.write_lens(target.data, camera, 0, clip.tracking.camera.sensor_width)
-    cameras.write_distortion(slow, camera)
-    if fresh:
-        target.data.display_size, target.data.clip_start, target.data.clip_end = 0.3, 0.01, 10000.0
-        cameras.show_plate(target.data, slow)
-    return target

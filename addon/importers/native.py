@@ -63,8 +63,7 @@ def _spread(seen: np.ndarray, length: np.ndarray) -> np.ndarray:
 def _write_tracks(clip: bpy.types.MovieClip, camera: cameras.Camera, seen: np.ndarray) -> None:
     """One track for each point, with a muted marker where it is out of sight."""
     tracks = clip.tracking.objects[0].tracks
-    for track in [track for track in tracks if track.name.startswith(PREFIX)]:
-        _remove(clip, track)
+    remove_tracks(clip)
     frames = camera.frame - place.first_frame(clip) + 1
     for index, path in enumerate(seen):
         rows = np.flatnonzero(np.isfinite(path[:, 0]))
@@ -77,10 +76,14 @@ def _write_tracks(clip: bpy.types.MovieClip, camera: cameras.Camera, seen: np.nd
         track.use_custom_color, track.color = True, (0.3, 0.8, 0.4)
 
 
-def _remove(clip: bpy.types.MovieClip, track: bpy.types.MovieTrackingTrack) -> None:
+def remove_tracks(clip: bpy.types.MovieClip) -> None:
+    """Take away the tracks that were written here; the artist's own stay."""
+    tracks = clip.tracking.objects[0].tracks
+    if not any(track.name.startswith(PREFIX) for track in tracks):
+        return
     with _clip_editor(clip) as override, bpy.context.temp_override(**override):
-        for other in clip.tracking.objects[0].tracks:
-            other.select = other == track
+        for track in tracks:
+            track.select = track.name.startswith(PREFIX)
         bpy.ops.clip.delete_track()
 
 

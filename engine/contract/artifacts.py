@@ -53,8 +53,8 @@ KINDS = (
          "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
     Kind("slowmo", ("%06d.png", "times.npz"),
          "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "
-         "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut"),
-    Kind("retimed", ("camera.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png", "alpha/<subject>/contours.json"),
-         "as camera, depth and mattes, at the times of slowmo, numbered as its frames"),
+         "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut; fps [2]: num, den at which it plays"),
+    Kind("retimed", ("camera.npz", "tracks.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png", "alpha/<subject>/contours.json"),
+         "as camera, tracks, depth and mattes, at the times of slowmo, numbered as its frames"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

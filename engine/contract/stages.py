@@ -35,10 +35,10 @@ STAGES = (
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "movers"), (), ("cloud",), 1, 1),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 1),
     Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("depth",), ("mattes",), 3, 2),
-    Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 2),
+    Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 3),
     Stage(
         "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),
-        ("retimed",), 1, 2,
+        ("retimed",), 1, 3,
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
     clip = frames.about
     track, times = timeline.read(clip), timeline.wanted(options, clip)
     moments = [track.locate(time) for time in times]
-    _write_times(room / "times.npz", times, moments)
+    _write_times(room / "times.npz", times, moments, timeline.output_fps(options, clip))
     todo = _missing(room, moments)
     done, total = len(times) - sum(map(len, todo.values())), len(times)
     report.progress(done, total)
@@ -81,12 +82,13 @@ def _copies(frames: Frames, moments: set[Moment]) -> Iterator[tuple[Moment, byte
         yield moment, frames.path(moment.before).read_bytes()
 
 
-def _write_times(path: Path, times: np.ndarray, moments: list[Moment]) -> None:
-    """What the pictures show: the time asked for, and the two frames it lies between."""
+def _write_times(path: Path, times: np.ndarray, moments: list[Moment], fps: Fraction) -> None:
+    """What the pictures show: the time asked for, and the two frames it lies between; and how fast they play."""
     with store.beside(path) as fresh, open(fresh, "wb") as file:
         np.savez(
             file, time=times, before=np.array([m.before for m in moments], np.int64),
             after=np.array([m.after for m in moments], np.int64), fraction=np.array([m.fraction for m in moments]),
+            fps=np.array([fps.numerator, fps.denominator]),
         )
 
 

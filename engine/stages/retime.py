@@ -1,4 +1,4 @@
-"""Stage 'retime': camera, depth and mattes at the times of the slow motion, numbered as its frames; knows nothing of Blender."""
+"""Stage 'retime': camera, tracks, depth and mattes at the times of the slow motion, numbered as its frames; knows nothing of Blender."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..contract.options.retime import Retime
 from ..geometry import camera as cameras
 from ..geometry.camera import Camera
 from ..media.frames import Frames, read_depth, read_png, write_depth
-from ..slowmo import between, contours, depth, path, pictures, timeline
+from ..slowmo import between, contours, depth, path, pictures, timeline, tracks
 from ..slowmo.between import Plan
 from ..slowmo.courses import Courses
 from ..slowmo.motion import Course
@@ -29,7 +29,7 @@ BYTES = 400  # of memory for each pixel in flight
 
 
 def run(inputs: Inputs, options: Retime, report: Report, room: Path) -> None:
-    """camera.npz, depth/ and alpha/<subject>/, as far as this job has them."""
+    """camera.npz, tracks.npz, depth/ and alpha/<subject>/, as far as this job has them."""
     frames = Frames(inputs["frames"])
     track = timeline.read(frames.about)
     moments = _moments(inputs["interpolate"] / "times.npz")
@@ -62,13 +62,16 @@ def _moments(times: Path) -> list[Moment]:
 
 
 def _camera(folder: Path | None, track: Timeline, moments: list[Moment], room: Path) -> tuple[Camera, Camera] | None:
-    """The solved camera and the retimed one, which is written."""
+    """The solved camera and the retimed one, which is written, and the tracks with it."""
     if folder is None:
         return None
     solved = cameras.load(folder / "camera.npz")
     retimed = path.camera_at(solved, track, moments)
     with store.beside(room / "camera.npz") as fresh:
         retimed.save(fresh)
+    if (folder / "tracks.npz").is_file():
+        with store.beside(room / "tracks.npz") as fresh:
+            tracks.retimed(tracks.load(folder / "tracks.npz"), track, moments).save(fresh)
     return solved, retimed
 
 

@@ -10,7 +10,7 @@ from engine.contract.options import Interpolate, Retime
 from engine.geometry import camera as cameras
 from engine.geometry import pose
 from engine.media.frames import read_depth, read_png, write_depth, write_png
-from engine.slowmo import timeline
+from engine.slowmo import timeline, tracks
 from engine.slowmo.path import camera_at
 from engine.stage import Inputs, Report
 from engine.stages import interpolate, retime
@@ -95,6 +95,28 @@ def test_a_longer_path_is_exact(shot):
     rows = np.arange(len(times))
     point = np.tile(truth.world_from_camera[0] @ [0.3, 0.2, 4, 1], (len(times), 1))[:, :3]
     assert np.linalg.norm(retimed.project(rows, point)[0] - truth.project(rows, point)[0], axis=1).max() < 0.5
+
+
+def test_tracks_follow_points_of_the_scene(shot):
+    """Still points of the scene, tracked on whole frames, against where the camera sees them between; x4 over 12 frames."""
+    count, factor = 12, 4
+    times = np.arange((count - 1) * factor + 1) / factor
+    whole, fine = (camera_of(shot.scene, t, np.arange(1, len(t) + 1)) for t in (np.arange(count), times))
+    rng = np.random.default_rng(0)
+    points = np.c_[rng.uniform(-1.5, 1.5, (40, 2)), rng.uniform(3, 7, 40), np.ones(40)] @ whole.world_from_camera[count // 2].T
+
+    def seen(camera, row):
+        return camera.project(np.full(40, row), points[:, :3])[0]
+
+    table = [(track, row + 1, *seen(whole, row)[track]) for row in range(count) for track in range(40) if not (track == 7 and row in (4, 5))]
+    given = np.array(table)
+    track = timeline.Timeline(whole.frame, np.zeros(count, int))
+    made = tracks.retimed(tracks.Tracks(given[:, 0].astype(int), given[:, 1].astype(int), given[:, 2:]), track, [track.locate(1 + t) for t in times])
+    truth = np.stack([seen(fine, row) for row in range(len(times))])
+    off = np.linalg.norm(made.xy - truth[made.frame - 1, made.track], axis=1)
+    moved = np.linalg.norm(np.diff(truth[::factor], axis=0), axis=-1).mean()
+    assert moved > 0.5 and off.max() < 0.05 * moved and off.mean() < 0.005 * moved, (moved, off.max(), off.mean())
+    assert set(made.frame[made.track == 7]) == set(range(1, 14)) | set(range(25, 46))  # lost on frames 5 and 6: a gap, no guess
 
 
 def test_depth_against_truth(shot, made):
