@@ -8,18 +8,21 @@ It also gives the uncertainty of what it found.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
+from ..geometry import lens
 from ..geometry.pose import rotation_from_vector, skew
 from ..geometry.reprojection import sum_by
+from .bundle import State, carrying
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
-USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of k1, k2 before a shot is seen
+USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,12 @@ class Bundle:
     rotation: Array  # [V, 3, 3] camera from world
     translation: Array  # [V, 3]
     log_focal: Array  # [V] of focal length in px
-    radial: Array  # [2] k1 k2
+    distortion: Array  # [4] k1 k2 p1 p2
     points: Array  # [P, 3]
     centre: Array  # [2] px
     turning: bool = False
     zooming: bool = False
-    free_radial: int = 1  # how many of k1, k2 are free
+    free: tuple[int, ...] = (0,)  # which of k1 k2 p1 p2 are
     known: bool = False  # the focal length is given
     smooth: float = 0.004  # change of log focal per view and view that counts as one sigma, if zooming
     usual: float | None = None  # log of a usual focal length, believed only where the shot says nothing (a zoom without any turn)
@@ -46,8 +49,8 @@ class Bundle:
 
     @property
     def shared(self) -> int:
-        """Unknowns of all views together: log focal, radial distortion."""
-        return int(not self.zooming and not self.known) + self.free_radial
+        """Unknowns of all views together: log focal, distortion."""
+        return int(not self.zooming and not self.known) + len(self.free)
 
     def residuals(self, tracks: Tracks) -> Array:
         """[N, 2] px."""
@@ -58,28 +61,26 @@ class Bundle:
         local = turned + self.translation[tracks.view]
         depth = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
         flat = local[:, :2] / depth[:, None]
-        r2 = (flat**2).sum(1)
-        radial = 1 + r2 * (self.radial[0] + r2 * self.radial[1])
         focal = np.exp(self.log_focal[tracks.view])
-        return flat * (radial * focal)[:, None] + self.centre, local, flat, r2, focal
+        return lens.distort(flat, self.distortion) * focal[:, None] + self.centre, local, flat, (flat**2).sum(1), focal
 
     def jacobians(self, tracks: Tracks) -> tuple[Array, Array, Array]:
         """Of the residuals by the view's unknowns [N, 2, own], the shared ones [N, 2, shared], and the point [N, 2, 3]."""
         xy, local, flat, r2, focal = self._project(tracks)
-        k1, k2 = self.radial
-        radial, slope = 1 + r2 * (k1 + r2 * k2), 2 * (k1 + 2 * k2 * r2)
-        lens = (radial[:, None, None] * np.eye(2) + slope[:, None, None] * flat[:, :, None] * flat[:, None, :]) * focal[:, None, None]
+        bent = lens.distort_jacobian(flat, self.distortion) * focal[:, None, None]
         depth = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
         plane = np.zeros((len(flat), 2, 3))
         plane[:, 0, 0] = plane[:, 1, 1] = 1 / depth
         plane[:, :, 2] = -flat / depth[:, None]
-        by_local = lens @ plane
+        by_local = bent @ plane
         turned = local - self.translation[tracks.view]
         own = [by_local @ -skew(turned)] + ([] if self.turning else [by_local])
         by_focal = (xy - self.centre)[:, :, None]
         own += [by_focal] if self.zooming else []
         shared = [by_focal] if not self.zooming and not self.known else []
-        shared += [(flat * (focal * r2**power)[:, None])[:, :, None] for power in range(1, 1 + self.free_radial)]
+        x, y = flat.T
+        by_lens = (flat * r2[:, None], flat * r2[:, None] ** 2, np.stack([2 * x * y, r2 + 2 * y * y], 1), np.stack([r2 + 2 * x * x, 2 * x * y], 1))
+        shared += [(by_lens[k] * focal[:, None])[:, :, None] for k in self.free]
         empty = np.zeros((len(flat), 2, 0))
         return np.concatenate(own, 2), np.concatenate([*shared, empty], 2), by_local @ self.rotation[tracks.view]
 
@@ -89,16 +90,29 @@ class Bundle:
         own = step[: views * self.own].reshape(views, self.own)
         shared = step[views * self.own :]
         place = self.translation if self.turning else self.translation + own[:, 3:6]
-        focal, radial = self.log_focal, self.radial.copy()
+        focal, distortion = self.log_focal, self.distortion.copy()
         if self.zooming:
             focal = focal + own[:, -1]
         elif not self.known:
             focal, shared = focal + shared[0], shared[1:]
-        radial[: self.free_radial] += shared
+        distortion[list(self.free)] += shared
         fresh = self.points + points
         if self.turning:
             fresh = fresh / np.linalg.norm(fresh, axis=1, keepdims=True)
-        return replace(self, rotation=rotation_from_vector(own[:, :3]) @ self.rotation, translation=place, log_focal=focal, radial=radial, points=fresh)
+        return replace(self, rotation=rotation_from_vector(own[:, :3]) @ self.rotation, translation=place, log_focal=focal, distortion=distortion, points=fresh)
+
+
+def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int, **more: Any) -> tuple[Bundle, Tracks, NDArray[np.int64]]:
+    """A travelling bundle of `per_view` observations in `use` [N] of each posed view, those observations, and which views these are."""
+    few = tracks.where(carrying(tracks, use & state.posed[tracks.view], per_view))
+    posed = np.flatnonzero(state.posed)
+    number, again = np.unique(few.track, return_inverse=True)
+    few = replace(few, track=again, view=np.searchsorted(posed, few.view))
+    start = Bundle(
+        state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion, state.points[number], state.centre,
+        usual=float(np.log(max(state.size))), **more,
+    )
+    return start, few, posed
 
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tuple[Bundle, float | None]:
@@ -127,7 +141,7 @@ def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
         bend = np.diff(bundle.log_focal, 2) / bundle.smooth
         cost += loss**2 * float(np.log1p(bend**2).sum())
     if bundle.usual is not None:
-        cost += (loss / USUAL) ** 2 * float(((bundle.log_focal - bundle.usual) ** 2).mean()) + (loss / ROUND) ** 2 * float((bundle.radial**2).sum())
+        cost += (loss / USUAL) ** 2 * float(((bundle.log_focal - bundle.usual) ** 2).mean()) + (loss / ROUND) ** 2 * float((bundle.distortion**2).sum())
     return cost
 
 
@@ -166,8 +180,8 @@ class _System:
         at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
         diagonal[at] = (loss / USUAL) ** 2 / max(len(at), 1)
         pull[at] = bundle.log_focal[: len(at)] - bundle.usual
-        tail = slice(self.size - bundle.free_radial, self.size)
-        diagonal[tail], pull[tail] = (loss / ROUND) ** 2, bundle.radial[: bundle.free_radial]
+        tail = slice(self.size - len(bundle.free), self.size)
+        diagonal[tail], pull[tail] = (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
         self.normal = self.normal.tocsr() + sparse.diags(diagonal)
         self.gradient = self.gradient + diagonal * pull
 

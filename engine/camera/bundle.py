@@ -114,14 +114,17 @@ def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12
 
 def adjusted(
     pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str,
-    known: bool = False, zoom: bool = False, rounds: int = 30,
+    known: bool = False, zoom: bool = False, rounds: int = 30, fixed: bool = False,
 ) -> State:
-    """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N]."""
+    """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N].
+
+    A `known` focal length is kept, a `fixed` distortion too.
+    """
     scene, of_track = _scene(pycolmap, state, tracks, use, model, zoom)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = not known
-    options.refine_extra_params = model != "SIMPLE_PINHOLE"
+    options.refine_extra_params = model != "SIMPLE_PINHOLE" and not fixed
     ceres = options.ceres
     ceres.loss_function_type, ceres.loss_function_scale = pycolmap.LossFunctionType.CAUCHY, loss
     ceres.solver_options.max_num_iterations, ceres.solver_options.num_threads = rounds, 1

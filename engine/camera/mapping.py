@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import keyframes
+from . import keyframes, lenses
 from .bundle import State, adjusted, carrying, posed_by_points, triangulated
 from .tracks import Tracks
 
@@ -72,7 +72,7 @@ def main(folder: Path) -> None:
         lost = float((use & ~fits).sum() / use.sum())
         use = fits
         if number >= job.passes or lost < CHANGED:
-            state, use = _finished(pycolmap, job, state, tracks, use)
+            state, use = _finished(pycolmap, job, state, tracks, use, keys)
             break
     np.savez(
         folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
@@ -209,11 +209,16 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
     return state, np.isfinite(state.points[tracks.track, 0])
 
 
-def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_]) -> tuple[State, NDArray[np.bool_]]:
-    """All adjusted by what fits; every point of a still track, and the observations [N] that the solve rests on."""
+def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> tuple[State, NDArray[np.bool_]]:
+    """All adjusted by what fits, with the lens that the shot tells; every point of a still track, and the observations [N] that the solve rests on."""
     print("finish", flush=True)
     chosen = carrying(tracks, use & (state.errors(tracks) < FINE), PER_VIEW)
-    state = adjusted(pycolmap, state, tracks, chosen, job.loss, job.model, job.known, job.zoom)
+    model, fixed = job.model, False
+    if not job.zoom:
+        of_keys = use & (state.errors(tracks) < FINE) & np.isin(tracks.view, keys)
+        model, state = lenses.choose(pycolmap, state, tracks, of_keys, job.loss, job.known)
+        fixed = model == "OPENCV"  # which frees a focal length for each axis
+    state = adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known or fixed, job.zoom, fixed=fixed)
     state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE
 

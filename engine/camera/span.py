@@ -125,19 +125,13 @@ def _own(
     state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool, rounds: int
 ) -> tuple[State, float | None]:
     """The state after `rounds` of our own adjustment, and the standard error of its log focal length."""
-    chosen = bundle.carrying(tracks, fits & state.posed[tracks.view], STEER)
-    few = tracks.where(chosen)
-    posed = np.flatnonzero(state.posed)
-    number, again = np.unique(few.track, return_inverse=True)
-    few = replace(few, track=again, view=np.searchsorted(posed, few.view))
-    start = adjust.Bundle(
-        state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion[:2], state.points[number],
-        state.centre, zooming=zoom, known=known, usual=float(np.log(max(state.size))),
-    )
+    # What the shot did not tell was left at 0, but is not known: k1 always counts in the uncertainty.
+    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))})) if not zoom else (0,)
+    start, few, posed = adjust.of_state(state, tracks, fits, STEER, zooming=zoom, known=known, free=free)
     best, sigma = adjust.adjust(start, few, loss, rounds)
     pose, focal = state.pose.copy(), state.focal.copy()
     pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
-    return replace(state, pose=pose, focal=focal, distortion=np.array([*best.radial, *state.distortion[2:]])), sigma
+    return replace(state, pose=pose, focal=focal, distortion=best.distortion), sigma
 
 
 def _suspicious(fixed: Solved) -> bool:

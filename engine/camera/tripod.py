@@ -34,20 +34,20 @@ def solve(
     tries, usual = [], float(np.log(size[0]))
     for guess in guesses:
         start, posed = _chained(still, views, size, guess, zoom)
-        start = replace(start, zooming=zoom, known=known, free_radial=0, usual=usual)
+        start = replace(start, zooming=zoom, known=known, free=(), usual=usual)
         start, keep, sigma = _refined(start, tracks, posed, loss, ((30.0, 6), (8.0, 8)), PER_VIEW // 3)
         error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
         unusual = 0.01 * float(np.mean(start.log_focal) - usual) ** 2  # decides between focal lengths that fit alike
         tries.append((float(np.minimum(error, 8.0).mean()) + unusual, len(tries), start, keep, sigma))
     _, _, start, keep, sigma = min(tries)
-    start, keep, sigma = _refined(replace(start, free_radial=1), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
+    start, keep, sigma = _refined(replace(start, free=(0,)), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
     start = replace(start, points=_directions(start, tracks, keep))
     error = np.linalg.norm(start.residuals(tracks), axis=1)
     seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))
     fits = keep & (error < FITS)
     good = np.bincount(tracks.track[fits], minlength=len(start.points)) >= np.maximum(3, 0.7 * seen)
     points = np.where(good[:, None], start.points, np.nan)
-    state = State(size, np.exp(start.log_focal), np.array([*start.radial, 0, 0]), pose(start.rotation, np.zeros((views, 3))), posed, points)
+    state = State(size, np.exp(start.log_focal), start.distortion, pose(start.rotation, np.zeros((views, 3))), posed, points)
     return state, fits & good[tracks.track], sigma
 
 
@@ -87,13 +87,13 @@ def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zo
         rotation[view] = step @ rotation[view - 1]
     longest = int(np.bincount(piece).argmax())
     points = np.zeros((int(tracks.track.max()) + 1, 3))
-    return adjust.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(2), points, centre, turning=True), piece == longest
+    return adjust.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(4), points, centre, turning=True), piece == longest
 
 
 def _directions(start: adjust.Bundle, tracks: Tracks, keep: NDArray[np.bool_]) -> Array:
     """The mean direction [P, 3] of each track over the views in `keep` (over all of them where none is)."""
     flat = (tracks.xy - start.centre) / np.exp(start.log_focal[tracks.view])[:, None]
-    flat = flat / (1 + start.radial[0] * (flat**2).sum(1))[:, None]  # the inverse of a weak distortion
+    flat = flat / (1 + start.distortion[0] * (flat**2).sum(1))[:, None]  # the inverse of a weak distortion
     rays = np.concatenate([flat, np.ones((len(flat), 1))], 1)
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     world = np.einsum("nji,nj->ni", start.rotation[tracks.view], rays)

@@ -28,7 +28,7 @@ STAGES = (
     Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 1),
     Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 1),
     Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
-    Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 2),
+    Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 3),
     Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 2),
     Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "movers"), (), ("depth",), 5, 2),
     Stage("consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "movers"), (), ("depth",), 3, 2),

@@ -11,10 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from camera_tracks import SIZE, make, path  # noqa: E402
 
-from engine.camera import adjust, diagnosis, span  # noqa: E402
+from engine.camera import adjust, bundle, diagnosis, lenses, span  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
 from engine.contract.options import Solve  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
+from engine.geometry import lens  # noqa: E402
 from engine.geometry.pose import invert, pose  # noqa: E402
 from engine.metrics.trajectory import compare  # noqa: E402
 
@@ -41,6 +42,23 @@ def test_travelling_camera_among_movers(tmp_path: Path) -> None:
     assert answer.sigma is not None and 1e-4 < answer.sigma < 0.02
     again = solve(make(poses, FIXED, movers=0.25), tmp_path)
     assert np.array_equal(again.state.pose, answer.state.pose) and np.array_equal(again.state.points, answer.state.points, equal_nan=True)
+
+
+@pytest.mark.parametrize(("truth", "model"), [
+    ((0, 0, 0, 0), "SIMPLE_PINHOLE"), ((-0.05, 0, 0, 0), "SIMPLE_RADIAL"), ((-0.24, 0.05, 0, 0), "RADIAL"), ((-0.1, 0, 0.01, 0.01), "OPENCV"),
+])
+def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, ...], model: str) -> None:
+    pycolmap = pytest.importorskip("pycolmap")
+    pycolmap.logging.minloglevel = 3
+    views = 9
+    tracks = make(path(VIEWS)[:: VIEWS // 8][:views], np.full(views, 400.0), distortion=truth, noise=0.2)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    start = bundle.State(SIZE, np.full(views, 410.0), np.array([*truth[:1], 0, 0, 0]), invert(path(VIEWS)[:: VIEWS // 8][:views]), np.ones(views, bool), blank)
+    start = bundle.triangulated(start, tracks, 6.0)
+    chosen, state = lenses.choose(pycolmap, start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
+    assert chosen == model
+    rim = np.array([[0.35, 0.15], [-0.3, 0.2]])  # in focal lengths: well inside the picture
+    assert np.abs(lens.distort(rim, state.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
 
 
 def test_known_focal_length_is_kept(tmp_path: Path) -> None:
@@ -107,8 +125,8 @@ def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
     points = random.uniform([-2, -1, 4], [2, 1, 9], (int(tracks.track.max()) + 1, 3))
     camera = invert(path(views))
     bundle = adjust.Bundle(
-        camera[:, :3, :3], np.zeros((views, 3)) if turning else camera[:, :3, 3], np.full(views, np.log(500.0)), np.array([-0.05, 0.01]),
-        points / (np.linalg.norm(points, axis=1, keepdims=True) if turning else 1), np.array([320.0, 180]), turning, zooming, free_radial=2,
+        camera[:, :3, :3], np.zeros((views, 3)) if turning else camera[:, :3, 3], np.full(views, np.log(500.0)), np.array([-0.05, 0.01, 0.003, -0.002]),
+        points / (np.linalg.norm(points, axis=1, keepdims=True) if turning else 1), np.array([320.0, 180]), turning, zooming, free=(0, 1, 2, 3),
     )
     own, shared, by_point = bundle.jacobians(tracks)
     before, tiny = bundle.residuals(tracks), 1e-6

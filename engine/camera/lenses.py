@@ -1,0 +1,59 @@
+"""Camera room: how much of a lens the shot tells: none of k1 k2 p1 p2, some, or all; pycolmap and our own adjustment fit, no torch.
+
+A richer lens is taken where it explains the observations surely better: where the likelihood (Student's t with one degree of
+freedom, as the Cauchy loss implies) grows by more than Schwarz's criterion asks for the freedom it adds. The errors of one track
+hang together, so a track counts as one observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import adjust
+from .bundle import MODELS, State, adjusted
+from .tracks import Tracks
+
+FAR = 20.0  # px beyond which an error counts no more
+PER_VIEW, ROUNDS = 200, 20  # of the adjustments that decide
+
+
+def choose(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State]:
+    """The lens model among bundle.MODELS that the observations in `use` [N] ask for, and the state with its distortion as a start."""
+    seen = np.bincount(tracks.view[use], minlength=len(state.posed)) > 0
+    part, of_use = replace(state, posed=state.posed & seen), tracks.where(use)
+    count = len(np.unique(of_use.track))
+    best, least, kept = "", np.inf, part
+    for model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL"):
+        fitted = adjusted(pycolmap, part, tracks, use, loss, model, known, rounds=ROUNDS)
+        cost = count * unlikely(fitted.errors(of_use), loss)
+        if _worth(least - cost, len(MODELS[model]) - len(MODELS.get(best, ())), count):
+            best, least, kept = model, cost, fitted
+    tangential = _tangential(kept, tracks, use & np.isfinite(kept.points[tracks.track, 0]), loss, known)
+    if tangential is not None:
+        return "OPENCV", replace(state, focal=np.full_like(state.focal, tangential.focal[0]), distortion=tangential.distortion)
+    return best, replace(state, distortion=kept.distortion)
+
+
+def unlikely(error: NDArray[np.float64], loss: float) -> float:
+    """Negative log likelihood of an observation, but for a constant; errors [N] in px."""
+    return 1.5 * float(np.log1p((np.minimum(error, FAR) / loss) ** 2).mean())
+
+
+def _worth(gain: float, freedom: int, count: int) -> bool:
+    return gain > 0.5 * freedom * np.log(max(count, 2))
+
+
+def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> State | None:
+    """The state with k1 k2 p1 p2 free, where that is worth it against k1 k2 alone; by our own adjustment, whose pixels are square."""
+    start, few, posed = adjust.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
+    plain, _ = adjust.adjust(start, few, loss, ROUNDS)
+    full, _ = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
+    count = len(np.unique(few.track))
+    gain = count * (unlikely(np.linalg.norm(plain.residuals(few), axis=1), loss) - unlikely(np.linalg.norm(full.residuals(few), axis=1), loss))
+    if not _worth(gain, 2, count):
+        return None
+    return replace(state, focal=np.full_like(state.focal, np.exp(full.log_focal[0])), distortion=full.distortion)
