@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import command, exports, jobs, operators, panels, preferences, report, settings, setup
-from .rigs import buttons
+from .rigs import buttons, world
 
-ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, exports, report, command)
+ROOMS = (settings, preferences, jobs, setup, operators, panels, buttons, world, exports, report, command)
 
 
 def register() -> None:
