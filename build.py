@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one door: demo · test · package · env · bench · sample. Standard library only."""
+"""The one door: demo · test · package · kit · env · bench · sample. Standard library only."""
 
 from __future__ import annotations
 
@@ -191,6 +191,18 @@ def package(given: argparse.Namespace) -> None:
     run([blender[0], str(tool), "server-generate", "--repo-dir", str(out)])
 
 
+def kit(given: argparse.Namespace) -> None:
+    """All packages of the engine in one folder, for machines like this one that have no network."""
+    python = engine_python(given)
+    lock, _ = environment.choose(LOCKS)
+    if given.cpu or given.cuda:
+        lock = LOCKS / ("cuda.txt" if given.cuda else "cpu.txt")
+    out = Path(given.out or HERE / "dist" / f"kit-{lock.stem}").resolve()
+    environment.fill_kit(python, lock, out, _say)
+    size = sum(path.stat().st_size for path in out.iterdir()) / 1e9
+    print(f"{out}: {size:.1f} GB. Choose this folder as 'Offline kit' in the add-on's preferences.")
+
+
 def bench(given: argparse.Namespace) -> None:
     """Measure against the peers; tables go to tests/bench/RESULTS.md."""
     python = engine_python(given, tests=True)
@@ -209,11 +221,11 @@ def sample(given: argparse.Namespace) -> None:
 def main() -> None:
     """Read the word and its options, then do it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    words = parser.add_subparsers(dest="word", required=True, metavar="demo · test · package · env · bench · sample")
-    for work in (demo, test, package, env, bench, sample):
+    words = parser.add_subparsers(dest="word", required=True, metavar="demo · test · package · kit · env · bench · sample")
+    for work in (demo, test, package, kit, env, bench, sample):
         word = words.add_parser(work.__name__, help=(work.__doc__ or "").split("\n")[0])
         word.set_defaults(work=work)
-        if work in (env, demo, test, bench):
+        if work in (env, demo, test, bench, kit):
             kind = word.add_mutually_exclusive_group()
             kind.add_argument("--cpu", action="store_true", help="the engine for the CPU")
             kind.add_argument("--cuda", action="store_true", help="the engine for NVIDIA GPUs")
@@ -224,7 +236,7 @@ def main() -> None:
             word.add_argument("--matrix", action="store_true", help="the add-on alone, on Blender 4.2, 4.5, 5.0 and 5.2")
             word.add_argument("--gui", action="store_true", help="windows alone: drives a real Blender under Xvfb")
             word.add_argument("--blender", default="", metavar="COMMAND", help="that Blender; the one on the path otherwise")
-        if work in (demo, package, test):
+        if work in (demo, package, test, kit):
             word.add_argument("--out", help="where the results go")
     given, rest = parser.parse_known_args()
     given.rest = [entry for entry in rest if entry != "--"]

@@ -75,6 +75,7 @@ def make(
     target = python_of(folder)
     if is_ready(folder, lock):
         return target
+    _check_kit(kit, lock)
     (folder / STAMP).unlink(missing_ok=True)
     base = str(python) if python else find_python()
     if not _starts(target) or _version(target) != _version(base):
@@ -84,12 +85,12 @@ def make(
     keep = ["--cache-dir", str(downloads)] if downloads else []
     install = [str(target), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-warn-script-location", *source, *keep]
     if not kit:
-        _run([*install, PIP], on_line, cancelled, "The package installer could not be brought up to date.")
+        run([*install, PIP], on_line, cancelled, "The package installer could not be brought up to date.")
     raw = [] if kit else ["--progress-bar", "raw"]
     first = _first(lock)
     if first and not kit:
-        _run([*install, *raw, "--retries", "1", "--no-deps", *first], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
-    _run([*install, *raw, "-r", str(lock)], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
+        run([*install, *raw, "--retries", "1", "--no-deps", *first], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
+    run([*install, *raw, "-r", str(lock)], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
     note = {"lock": stamp(lock), "name": lock.name, "python": _version(target), "folder": str(folder.resolve())}
     (folder / STAMP).write_text(json.dumps(note, indent=1), encoding="utf-8")
     if downloads:
@@ -111,6 +112,45 @@ def remove(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
         raise EnvironmentFailure(f"{folder} was left as it is.", "It holds something else than an engine.", "Choose an empty folder.")
     shutil.rmtree(folder)
+
+
+def move(folder: Path, target: Path) -> Path:
+    """Take an environment to another place, on another drive too; gives back its Python there."""
+    folder, target = Path(folder).absolute(), Path(target).absolute()
+    if target.exists() and any(target.iterdir()):
+        raise EnvironmentFailure("The engine was not moved.", f"{target} is not empty.", "Choose an empty folder.")
+    if not (folder / STAMP).is_file():
+        raise EnvironmentFailure("The engine was not moved.", f"There is no finished engine in {folder}.", "Set it up first.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rmdir()
+    note = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    (folder / STAMP).unlink()  # half a move is no engine, at neither place
+    shutil.move(folder, target)
+    # Only `python -m` is ever called: the scripts, whose first lines name the old place, are not.
+    (target / STAMP).write_text(json.dumps({**note, "folder": str(target.resolve())}, indent=1), encoding="utf-8")
+    return python_of(target)
+
+
+def fill_kit(python: str | Path, lock: Path, kit: Path, on_line: Line = print, source: tuple[str, ...] = ()) -> None:
+    """Fetch everything that `lock` names for machines like this one into the folder `kit`, with the lock itself beside it.
+
+    `source`: further arguments for pip, such as another index. Run again, it goes on where it stopped.
+    """
+    lock, kit = Path(lock).absolute(), Path(kit).absolute()
+    kit.mkdir(parents=True, exist_ok=True)
+    fetch = [str(python), "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
+    fetch += ["--dest", str(kit), "--find-links", str(kit), *source]
+    first, failed = _first(lock), "The kit could not be filled."
+    if first:
+        run([*fetch, "--no-deps", *first], on_line, lambda: False, failed)
+    run([*fetch, "-r", str(lock)], on_line, lambda: False, failed)
+    shutil.copyfile(lock, kit / lock.name)  # last: what it stands beside is whole
+
+
+def lock_of_kit(kit: Path, locks: Path) -> Path | None:
+    """The lock of this release that a kit was filled for, or None."""
+    return next((lock for lock in sorted(Path(locks).glob("*.txt")) if _same(kit, lock)), None)
 
 
 def verify(python: str | Path, root: Path) -> dict[str, Any]:
@@ -142,6 +182,19 @@ def size_of(lock: Path) -> str:
     """What a lock says of its size in a comment `# size: 1.6 GB installed, 0.5 GB download`; empty where it says nothing."""
     found = re.search(r"^#\s*size:\s*(.+)$", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
     return found.group(1).strip() if found else ""
+
+
+def _same(kit: Path, lock: Path) -> bool:
+    twin = Path(kit) / Path(lock).name
+    return twin.is_file() and stamp(twin) == stamp(lock)
+
+
+def _check_kit(kit: Path | None, lock: Path) -> None:
+    if kit is not None and not _same(kit, lock):
+        raise EnvironmentFailure(
+            "The offline kit cannot be used.", f"{kit} was not filled for this release's {Path(lock).name}.",
+            "Make a kit with `build.py kit` of this very release, on a machine of the same kind.",
+        )
 
 
 def _first(lock: Path) -> list[str]:
@@ -184,19 +237,19 @@ def _make_bare(base: str, folder: Path, on_line: Line, cancelled: Callable[[], b
     on_line(f"Making {folder} with Python {_version(base)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     if subprocess.run([base, "-c", "import ensurepip, venv"], capture_output=True, env=clean_environment(), **hidden()).returncode == 0:
-        _run([base, "-m", "venv", str(folder)], on_line, cancelled, "The environment could not be made.")
+        run([base, "-m", "venv", str(folder)], on_line, cancelled, "The environment could not be made.")
         return
     # Debian's own Python comes without ensurepip; its pip can still fill an environment.
     on_line("This Python has no ensurepip; its own pip fills the environment.")
     remedy = "Install the packages python3-venv and python3-pip, then run again."
-    _run([base, "-m", "venv", "--without-pip", str(folder)], on_line, cancelled, "The environment could not be made.", remedy)
-    _run([base, "-m", "pip", "--python", str(python_of(folder)), "install", PIP], on_line, cancelled, "There is no pip for the environment.", remedy)
+    run([base, "-m", "venv", "--without-pip", str(folder)], on_line, cancelled, "The environment could not be made.", remedy)
+    run([base, "-m", "pip", "--python", str(python_of(folder)), "install", PIP], on_line, cancelled, "There is no pip for the environment.", remedy)
 
 
-def _run(command: list[str], on_line: Line, cancelled: Callable[[], bool], what: str, remedy: str = "") -> None:
+def run(command: list[str], on_line: Line, cancelled: Callable[[], bool], what: str, remedy: str = "", root: Path | None = None) -> None:
     """Run to the end, line by line; EnvironmentFailure with the line that tells most when it fails."""
     child = subprocess.Popen(
-        command, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=root, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, encoding="utf-8", errors="replace", **hidden(),
     )
     tail: list[str] = []

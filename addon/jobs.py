@@ -16,7 +16,7 @@ import bpy
 
 from ..engine.contract import messages
 from ..engine.contract.job import Request
-from . import preferences, request
+from . import preferences, request, versions
 from .process import Engine
 
 TICK = 0.1  # s between looks at the queue
@@ -233,8 +233,9 @@ def waiting() -> list[Job]:
 def redraw(footage: bool = False) -> None:
     """Let everything that shows a job draw itself again; the footage only where it shows something new, for that costs a frame."""
     for window in bpy.context.window_manager.windows:
+        versions.refresh_status_bar(window)
         for area in window.screen.areas:
-            if area.type in ("PREFERENCES", "STATUSBAR"):
+            if area.type == "PREFERENCES":
                 area.tag_redraw()
             elif area.type == "CLIP_EDITOR":
                 for region in area.regions:

@@ -1,8 +1,7 @@
-"""What buttons and scripts call: run, cancel, import, remedy, set up, clean. Imports bpy. execute() waits, invoke() does not."""
+"""What buttons and scripts call: run, cancel, import, remedy, defaults. Imports bpy. execute() waits, invoke() does not."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..engine.contract.option import WrongOption
 from ..engine.contract.stages import BY_NAME
-from . import environment, jobs, preferences, request, results, settings, setup
+from . import jobs, preferences, request, results, settings
 from .importers.everything import OFFERS, import_all
+from .languages import CONTEXT, say
 
 SLICE = 0.02  # s of importing between two looks of Blender at its windows
 LOOKING = {"MOUSEMOVE", "INBETWEEN_MOUSEMOVE", "MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "WINDOW_DEACTIVATE"}
@@ -32,19 +32,21 @@ def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
 class _OnClip:
     """Operators that need a clip; the greyed button says so."""
 
-    clip: StringProperty(name="Clip", description="Name of the clip; empty for the one that is shown", options={"SKIP_SAVE"})
+    bl_translation_context = CONTEXT
+
+    clip: StringProperty(name="Clip", translation_context=CONTEXT, description="Name of the clip; empty for the one that is shown", options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if clip_of(context) is None and len(bpy.data.movieclips) == 0:
-            cls.poll_message_set("Open a clip first")
+            cls.poll_message_set(say("Open a clip first"))
             return False
         return True
 
     def find(self, context: bpy.types.Context) -> bpy.types.MovieClip | None:
         found = bpy.data.movieclips.get(self.clip) if self.clip else clip_of(context)
         if found is None:
-            self.report({"ERROR"}, f"There is no clip '{self.clip}'." if self.clip else "Open a clip first.")
+            self.report({"ERROR"}, say("There is no clip '{name}'.", name=self.clip) if self.clip else say("Open a clip first"))
         return found
 
 
@@ -55,17 +57,18 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
     bl_label = "Recover"
 
     wants: StringProperty(
-        name="Wanted", description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for what is ticked", options={"SKIP_SAVE"},
+        name="Wanted", translation_context=CONTEXT,
+        description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for what is ticked", options={"SKIP_SAVE"},
     )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if preferences.engine_python() is None:
-            cls.poll_message_set("Set up the engine first")
+            cls.poll_message_set(say("Set up the engine first"))
             return False
         clip = clip_of(context)
         if clip is not None and (job := jobs.of(clip)) is not None and not job.finished:
-            cls.poll_message_set("This clip is being worked on")
+            cls.poll_message_set(say("This clip is being worked on"))
             return False
         return super().poll(context)
 
@@ -95,7 +98,7 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
             return None
         wants = tuple(want.strip() for want in self.wants.split(",") if want.strip()) or settings.wants_of(clip)
         if not wants:
-            self.report({"ERROR"}, "Tick what shall be recovered first.")
+            self.report({"ERROR"}, say("Tick what shall be recovered first."))
             return None
         try:
             return jobs.make(clip, context.scene, wants)
@@ -139,10 +142,12 @@ class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     wants: StringProperty(
-        name="Wanted", description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for all that is there", options={"SKIP_SAVE"},
+        name="Wanted", translation_context=CONTEXT,
+        description="camera, depth, cloud, mattes, slowmo, separated by commas; empty for all that is there", options={"SKIP_SAVE"},
     )
     folder: StringProperty(
-        name="Folder", subtype="DIR_PATH", description="Results written by `python -m engine --out`; empty for the cache", options={"SKIP_SAVE"},
+        name="Folder", translation_context=CONTEXT,
+        subtype="DIR_PATH", description="Results written by `python -m engine --out`; empty for the cache", options={"SKIP_SAVE"},
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -163,7 +168,7 @@ class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
         until = time.perf_counter() + SLICE
         for part, note in self._steps:
             context.window_manager.progress_update(part)
-            context.workspace.status_text_set(f"Unflatten imports: {note}" if note else None)
+            context.workspace.status_text_set(f"{say('Unflatten imports')}: {say(note)}" if note else None)
             if time.perf_counter() > until:
                 return {"RUNNING_MODAL"}
         return self._leave(context, {"FINISHED"})
@@ -186,7 +191,7 @@ class UNFLATTEN_OT_import_results(_OnClip, bpy.types.Operator):
             found = results.of_stages(folders_of(clip, context.scene))
         wants = tuple(want.strip() for want in self.wants.split(",") if want.strip()) or tuple(OFFERS)
         if not any(all(kind in found for kind in OFFERS[want]) for want in wants if want in OFFERS):
-            self.report({"ERROR"}, "There is nothing to import yet: recover something first.")
+            self.report({"ERROR"}, say("There is nothing to import yet: recover something first."))
             return None
         return import_all(clip, context.scene, found, wants, clip.unflatten.match_scene)
 
@@ -250,106 +255,6 @@ class UNFLATTEN_OT_reset(_OnClip, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class UNFLATTEN_OT_setup(bpy.types.Operator):
-    """Make the engine's own Python and fetch what it needs; Blender's Python is not touched"""
-
-    bl_idname = "unflatten.setup"
-    bl_label = "Set up the engine"
-
-    again: BoolProperty(name="From scratch", description="Remove what is there first", options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        under_way = setup.current()
-        if under_way is not None and not under_way.ended:
-            cls.poll_message_set("The set-up is under way")
-            return False
-        if not bpy.app.online_access and not preferences.get().kit:
-            cls.poll_message_set("Allow online access in Preferences > System, or choose an offline kit")
-            return False
-        return True
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self, width=420)
-
-    def draw(self, context: bpy.types.Context) -> None:
-        lock, why = environment.choose(setup.LOCKS)
-        column = self.layout.column(align=True)
-        for line in (f"For the {why}", f"Size: {environment.size_of(lock) or 'unknown'}", f"Place: {preferences.engine_folder()}",
-                     f"Free there: {_free(preferences.engine_folder()) / 1e9:.1f} GB"):
-            column.label(text=line)
-        self.layout.prop(self, "again")
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        work = setup.start(self.again)
-        if not bpy.app.background:
-            return {"FINISHED"}
-        work.join()
-        if work.failure:
-            self.report({"ERROR"}, str(work.failure))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
-class UNFLATTEN_OT_setup_cancel(bpy.types.Operator):
-    """Stop the set-up; what was fetched is kept for the next try"""
-
-    bl_idname = "unflatten.setup_cancel"
-    bl_label = "Cancel the set-up"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        if setup.current():
-            setup.current().cancel()
-        return {"FINISHED"}
-
-
-class UNFLATTEN_OT_remove_engine(bpy.types.Operator):
-    """Remove the engine's Python; results and settings stay"""
-
-    bl_idname = "unflatten.remove_engine"
-    bl_label = "Remove the engine"
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            environment.remove(preferences.engine_folder())
-        except (environment.EnvironmentFailure, OSError) as failure:
-            self.report({"ERROR"}, str(failure))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
-class UNFLATTEN_OT_clean(bpy.types.Operator):
-    """Remove all results from the cache; what was imported loses its pictures until it is recovered again"""
-
-    bl_idname = "unflatten.clean"
-    bl_label = "Clean the cache"
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        if jobs.running():
-            self.report({"ERROR"}, "Something is being recovered; wait for it or cancel it first.")
-            return {"CANCELLED"}
-        for done in preferences.store_folder().glob("*/*/done.json"):
-            done.unlink()  # first: half a removal is none
-            shutil.rmtree(done.parent, ignore_errors=True)
-        request.forget()
-        return {"FINISHED"}
-
-
-def _free(folder: Path) -> int:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-CLASSES = (
-    UNFLATTEN_OT_run, UNFLATTEN_OT_cancel, UNFLATTEN_OT_import_results, UNFLATTEN_OT_remedy, UNFLATTEN_OT_reset, UNFLATTEN_OT_setup,
-    UNFLATTEN_OT_setup_cancel, UNFLATTEN_OT_remove_engine, UNFLATTEN_OT_clean,
-)
+CLASSES = (UNFLATTEN_OT_run, UNFLATTEN_OT_cancel, UNFLATTEN_OT_import_results, UNFLATTEN_OT_remedy, UNFLATTEN_OT_reset)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Any
 
 import bpy
 
 from ..engine.contract.option import describe
 from ..engine.contract.stages import STAGES
-from . import environment, jobs, preferences, request, settings, setup
+from . import desk, jobs, machine, preferences, request, settings
+from .languages import CONTEXT, say
 from .operators import clip_of
+from .preferences_page import draw_setup, draw_text
 
 ICONS = {
     "done": "CHECKMARK", "stale": "FILE_REFRESH", "running": "SORTTIME", "failed": "ERROR", "skipped": "REMOVE",
@@ -20,6 +21,7 @@ ICONS = {
 
 class _Panel:
     bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
+    bl_translation_context = CONTEXT
 
 
 class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
@@ -31,7 +33,7 @@ class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
         layout, clip = self.layout, clip_of(context)
         draw_setup(layout)
         if clip is None:
-            layout.label(text="Open a clip first", icon="INFO")
+            draw_text(layout, say("Open a clip first"), "INFO")
             return
         job = jobs.of(clip)
         if job is not None and not job.finished:
@@ -40,6 +42,8 @@ class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
             row = layout.row()
             row.scale_y = 1.8
             row.operator("unflatten.run", icon="VIEW_CAMERA")
+            draw_machine(layout)
+            desk.draw_presets(layout)
         asked = clip.unflatten
         column = layout.column(align=True)
         column.active = job is None or job.finished
@@ -77,6 +81,7 @@ class UNFLATTEN_PT_clip(_Panel, bpy.types.Panel):
         layout.prop(asked, "step")
         if clip.source == "SEQUENCE":
             layout.prop(asked, "rate")
+        draw_cache(layout)
 
 
 def _stage_panel(stage: Any) -> type:
@@ -116,7 +121,7 @@ def draw_stage(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy
             layout.prop(group, about.name)
     if any(about.advanced for about in options):
         header, body = layout.panel(f"unflatten_{stage.name}_advanced", default_closed=True)
-        header.label(text="Advanced")
+        header.label(text=say("Advanced"), translate=False)
         if body:
             body.use_property_split, body.use_property_decorate = True, False
             for about in options:
@@ -133,28 +138,29 @@ def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bp
     summary = request.standing_of(clip, scene).summaries.get(stage)
     if state == "done" and summary:
         column = layout.column(align=True)
-        draw_text(column, f"{summary.get('used') or 'Done'} ({summary.get('seconds', 0):.1f} s)", "CHECKMARK")
+        draw_text(column, f"{summary.get('used') or say('Done')} ({summary.get('seconds', 0):.1f} s)", "CHECKMARK")
         for warning in summary.get("warnings", []):
             draw_text(column, str(warning), "ERROR")
     elif state == "stale":
-        layout.label(text="Made with other settings", icon=ICONS["stale"])
+        draw_text(layout, say("Made with other settings"), ICONS["stale"])
 
 
 def draw_progress(layout: bpy.types.UILayout, job: jobs.Job) -> None:
     """How far it is, how long it takes, and the way out."""
     if job.status == "waiting":
         ahead = 1 + jobs.waiting().index(job) if job in jobs.waiting() else 1
-        layout.label(text=f"Waits behind {ahead} other" + ("s" if ahead > 1 else ""), icon="SORTTIME")
+        draw_text(layout, say("Clips before this one: {count}", count=ahead), "SORTTIME")
     else:
         name, state = next(((name, it) for name, it in job.stages.items() if it.status == "running"), ("", None))
-        label = next((stage.label for stage in STAGES if stage.name == name), "Starting")
+        label = say(next((stage.label for stage in STAGES if stage.name == name), "Starting"))
         layout.progress(factor=job.overall, text=f"{label}  {job.overall * 100:.0f} %")
-        row = layout.row()
-        row.label(text=f"{state.done} of {state.total}" if state and state.total > 1 else "")
-        row.label(text=time_left(job.seconds_left))
+        counted = say("{done} of {total}", done=state.done, total=state.total) if state and state.total > 1 else ""
+        if counted or time_left(job.seconds_left):
+            row = layout.row()
+            row.label(text=counted, translate=False)
+            row.label(text=time_left(job.seconds_left), translate=False)
         if job.device:
-            free = f", {job.memory_free / 1e9:.1f} GB free" if job.memory_free else ""
-            layout.label(text=f"On {job.device}{free}", icon="MEMORY")
+            draw_text(layout, on_device(say("the processor") if job.device == "cpu" else job.device, job.memory_free), "MEMORY")
     layout.operator("unflatten.cancel", icon="CANCEL")
 
 
@@ -162,7 +168,32 @@ def time_left(seconds: float | None) -> str:
     """'2 min left', or nothing while unknown."""
     if seconds is None:
         return ""
-    return f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left"
+    return say("{count} s left", count=round(seconds)) if seconds < 90 else say("{count} min left", count=round(seconds / 60))
+
+
+def on_device(device: str, free: int) -> str:
+    """'On cpu, 7.2 GB free'."""
+    return say("On {device}, {size} GB free", device=device, size=f"{free / 1e9:.1f}") if free else say("On {device}", device=device)
+
+
+def draw_machine(layout: bpy.types.UILayout) -> None:
+    """Where the next run will work, and with how much memory."""
+    name, free = machine.CARD.get() or ("", 0)
+    asked = preferences.get().device
+    if asked == "cuda" and not name and machine.CARD.get() is not None:
+        draw_text(layout, say("No graphics card answers; choose another device in the preferences"), "ERROR")
+    elif name and asked != "cpu":
+        draw_text(layout, on_device(name, free), "MEMORY")
+    else:
+        draw_text(layout, on_device(say("the processor"), machine.memory_free()), "MEMORY")
+
+
+def draw_cache(layout: bpy.types.UILayout) -> None:
+    """How much lies in the cache, and the broom."""
+    size = machine.size_seen(preferences.store_folder())
+    row = layout.row()
+    row.label(text=say("Cache: counting") if size is None else say("Cache: {size} GB", size=f"{size / 1e9:.2f}"), translate=False)
+    row.operator("unflatten.clean", text=say("Clean"), icon="TRASH", translate=False)
 
 
 def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
@@ -176,61 +207,11 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
             draw_text(box, failure.log)
         if failure.change:
             words = ", ".join(f"{name} {value}" for values in failure.change.values() for name, value in values.items())
-            box.operator("unflatten.remedy", text=f"Set {words} and run again", icon="PLAY").index = index
+            box.operator("unflatten.remedy", text=say("Set {words} and run again", words=words), icon="PLAY", translate=False).index = index
     if job.status == "cancelled":
-        layout.label(text="Cancelled; finished frames are kept", icon="CANCEL")
+        draw_text(layout, say("Cancelled; finished frames are kept"), "CANCEL")
     for warning in job.warnings[-3:]:
         draw_text(layout, warning, "INFO")
-
-
-def draw_setup(layout: bpy.types.UILayout) -> None:
-    """The engine's state where it is not simply there."""
-    work = setup.current()
-    if work is not None and not work.ended:
-        layout.progress(factor=work.part, text=work.note)
-        layout.operator("unflatten.setup_cancel", icon="CANCEL")
-    elif work is not None and work.failure:
-        box = layout.box()
-        draw_text(box, work.failure.what, "ERROR")
-        draw_text(box, work.failure.why)
-        draw_text(box, work.failure.remedy)
-        box.operator("unflatten.setup", icon="FILE_REFRESH")
-    elif preferences.engine_python() is None:
-        box = layout.box()
-        draw_text(box, "The engine is not set up yet.", "INFO")
-        box.operator("unflatten.setup", icon="IMPORT")
-
-
-def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
-    """The add-on's page in the preferences."""
-    layout.use_property_split = True
-    draw_setup(layout)
-    python = preferences.engine_python()
-    if python is not None:
-        draw_text(layout, f"Engine: {python}", "CHECKMARK", 90)
-        work = setup.current()
-        if work is not None and work.result:
-            layout.label(text=f"Proven on {work.result.get('device', 'this machine')}")
-        row = layout.row()
-        row.operator("unflatten.setup", text="Update or repair", icon="FILE_REFRESH")
-        row.operator("unflatten.remove_engine", icon="TRASH")
-    layout.prop(chosen, "device")
-    layout.prop(chosen, "store")
-    layout.operator("unflatten.clean", icon="TRASH")
-    for name in ("engine_folder", "engine_python", "base_python", "kit"):
-        layout.prop(chosen, name)
-    layout.label(text=f"This machine gets the engine for the {environment.choose(setup.LOCKS)[1]}")
-
-
-def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE", width: int = 0) -> None:
-    """A sentence over as many lines as the region's width asks for."""
-    region = bpy.context.region
-    scale = bpy.context.preferences.system.ui_scale or 1.0
-    letters = width or max(20, int((region.width if region else 280) / (7.2 * scale)) - 6)
-    column = layout.column(align=True)
-    column.scale_y = 0.85
-    for index, line in enumerate(wrap(text, letters)):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
 CLASSES = (UNFLATTEN_PT_main, UNFLATTEN_PT_clip, *(_stage_panel(stage) for stage in STAGES))

@@ -8,6 +8,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import environment
+from .languages import CONTEXT
 
 ROOT = Path(__file__).resolve().parent.parent  # holds engine/
 PACKAGE = __package__.rpartition(".")[0]
@@ -19,31 +20,34 @@ class UNFLATTEN_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
     engine_folder: StringProperty(
-        name="Engine folder", subtype="DIR_PATH", description="Where the engine's Python is made; empty for the add-on's own folder",
+        name="Engine folder", translation_context=CONTEXT,
+        subtype="DIR_PATH", description="Where the engine's Python is made; empty for the add-on's own folder",
     )
     engine_python: StringProperty(
-        name="Own Python", subtype="FILE_PATH", description="A Python that holds the engine's packages already, in place of the one made here",
+        name="Own Python", translation_context=CONTEXT,
+        subtype="FILE_PATH", description="A Python that holds the engine's packages already, in place of the one made here",
     )
     base_python: StringProperty(
-        name="Made with", subtype="FILE_PATH", description="Python 3.11 to 3.13 that the engine is made with; empty for Blender's own",
+        name="Made with", translation_context=CONTEXT,
+        subtype="FILE_PATH", description="Python 3.11 to 3.13 that the engine is made with; empty for Blender's own",
     )
     kit: StringProperty(
-        name="Offline kit", subtype="DIR_PATH", description="Folder of packages for machines without network",
+        name="Offline kit", translation_context=CONTEXT, subtype="DIR_PATH", description="Folder of packages for machines without network",
     )
     store: StringProperty(
-        name="Cache folder", subtype="DIR_PATH", description="Where results are kept; empty for the add-on's own folder",
+        name="Cache folder", translation_context=CONTEXT, subtype="DIR_PATH", description="Where results are kept; empty for the add-on's own folder",
     )
-    device: EnumProperty(name="Device", items=[
+    device: EnumProperty(name="Device", translation_context=CONTEXT, items=[
         ("auto", "Automatic", "The graphics card where the engine finds one, else the processor"),
         ("cpu", "Processor", "The CPU"),
         ("cuda", "Graphics card", "An NVIDIA card with CUDA"),
     ])
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Drawn by panels.py, beside all other drawing."""
-        from . import panels
+        """Drawn by preferences_page.py."""
+        from . import preferences_page
 
-        panels.draw_preferences(self.layout, self)
+        preferences_page.draw_preferences(self.layout, self)
 
 
 class _Defaults:
@@ -67,17 +71,29 @@ def user_folder(name: str) -> Path:
         return Path(bpy.utils.user_resource("DATAFILES", path=f"unflatten/{name}"))
 
 
+def path_of(name: str) -> Path | None:
+    """A folder or file that the user has chosen, or None."""
+    chosen = getattr(get(), name)
+    return Path(bpy.path.abspath(chosen)) if chosen else None
+
+
 def engine_folder() -> Path:
     """Where the engine's environment is or will be."""
-    chosen = get().engine_folder
-    return Path(bpy.path.abspath(chosen)) if chosen else user_folder("engine")
+    return path_of("engine_folder") or user_folder("engine")
+
+
+def remember_engine(folder: Path) -> None:
+    """The engine stands here from now on."""
+    entry = bpy.context.preferences.addons.get(PACKAGE)
+    if entry and entry.preferences:
+        entry.preferences.engine_folder = str(folder)
 
 
 def engine_python() -> Path | None:
     """The Python that runs the engine, or None before the set-up. A checkout's own .venv counts too."""
-    own = get().engine_python
+    own = path_of("engine_python")
     if own:
-        return Path(bpy.path.abspath(own))
+        return own
     candidates = [environment.python_of(engine_folder()), environment.python_of(ROOT / ".venv")]
     return next((python for python in candidates if python.exists()), None)
 

@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 
 from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import STAGES, WANTS
+from .languages import CONTEXT
 
 _LARGEST = 2**31 - 1
 _DIGITS = 7  # what a float property of Blender keeps of a number
@@ -26,7 +27,7 @@ WANT_LABELS = {
 def property_of(about: Option) -> Any:
     """One option of the contract as a property of Blender."""
     unit = f" ({about.unit})" if about.unit else ""
-    common = {"name": about.label, "description": about.help + unit, "default": about.default}
+    common = {"name": about.label, "description": about.help + unit, "default": about.default, "translation_context": CONTEXT}
     if about.kind == "bool":
         return BoolProperty(**common)
     if about.kind == "int":
@@ -92,26 +93,35 @@ STAGE_GROUPS = {stage.name: _stage_group(stage) for stage in STAGES}
 
 
 def _clip_group() -> type:
-    notes: dict[str, Any] = {f"want_{want}": BoolProperty(name=label, description=hint, default=want in ("camera", "depth"))
+    notes: dict[str, Any] = {f"want_{want}": BoolProperty(name=label, translation_context=CONTEXT, description=hint, default=want in ("camera", "depth"))
                              for want, (label, hint) in WANT_LABELS.items()}
     notes |= {name: PointerProperty(type=group) for name, group in STAGE_GROUPS.items()}
     notes |= {
         "made": CollectionProperty(type=UNFLATTEN_PG_made),
         "results": CollectionProperty(type=UNFLATTEN_PG_result),
-        "use_range": BoolProperty(name="Part of the clip", description="Work on some of the frames alone"),
-        "first": IntProperty(name="First", description="First frame, as the clip counts", default=1),
-        "last": IntProperty(name="Last", description="Last frame, as the clip counts", default=100),
+        "use_range": BoolProperty(name="Part of the clip", translation_context=CONTEXT, description="Work on some of the frames alone"),
+        "first": IntProperty(name="First", translation_context=CONTEXT, description="First frame, as the clip counts", default=1),
+        "last": IntProperty(name="Last", translation_context=CONTEXT, description="Last frame, as the clip counts", default=100),
         "rate": StringProperty(
-            name="Frame rate", description="Of an image sequence, which carries none: 24, 25 or 24000/1001; empty for the scene's at the first run",
+            name="Frame rate", translation_context=CONTEXT,
+            description="Of an image sequence, which carries none: 24, 25 or 24000/1001; empty for the scene's at the first run",
         ),
-        "step": IntProperty(name="Every", description="Take every so many frames", default=1, min=1, max=1000),
-        "show_report": BoolProperty(name="Report card", default=True, description="Draw the solve's tracks and errors over the footage"),
+        "step": IntProperty(name="Every", translation_context=CONTEXT, description="Take every so many frames", default=1, min=1, max=1000),
+        "show_report": BoolProperty(
+            name="Report card", translation_context=CONTEXT,
+            default=True, description="Draw the solve's tracks and errors over the footage",
+        ),
         "match_scene": BoolProperty(
-            name="Match scene", default=True,
+            name="Match scene", translation_context=CONTEXT, default=True,
             description="Set the scene's size, frame rate and range to the clip's, and show its colours unchanged",
         ),
-        "slow_strip": BoolProperty(name="Slow motion strip", description="Also lay the frames in between into the sequencer of their scene"),
-        "auto_import": BoolProperty(name="Import when done", default=True, description="Lay the results into the scene as soon as they are there"),
+        "slow_strip": BoolProperty(
+            name="Slow motion strip", translation_context=CONTEXT, description="Also lay the frames in between into the sequencer of their scene",
+        ),
+        "auto_import": BoolProperty(
+            name="Import when done", translation_context=CONTEXT,
+            default=True, description="Lay the results into the scene as soon as they are there",
+        ),
     }
     return type("UNFLATTEN_PG_clip", (bpy.types.PropertyGroup,), {"__annotations__": notes, "__doc__": "Unflatten's settings of one clip."})
 

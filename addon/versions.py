@@ -108,13 +108,18 @@ def node_tree_of(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeT
     return owner.node_tree
 
 
-def scale_to_render(group: bpy.types.NodeTree, picture: Any) -> Any:
-    """The picture stretched to the size of the render; its kind is a property up to 4.5 and a socket since 5.0."""
-    node = group.nodes.new("CompositorNodeScale")
-    if hasattr(node, "space"):
-        node.space = "RENDER_SIZE"
+def _set_kind(node: bpy.types.Node, name: str, up_to_4: str, since_5: str) -> None:
+    """What a compositor node does: a property up to 4.5, a socket with other words since 5.0."""
+    if hasattr(node, name):
+        setattr(node, name, up_to_4)
     else:
-        node.inputs["Type"].default_value = "Render Size"
+        node.inputs["Type"].default_value = since_5
+
+
+def scale_to_render(group: bpy.types.NodeTree, picture: Any) -> Any:
+    """The picture stretched to the size of the render."""
+    node = group.nodes.new("CompositorNodeScale")
+    _set_kind(node, "space", "RENDER_SIZE", "Render Size")
     group.links.new(picture, node.inputs["Image"])
     return node.outputs[0]
 
@@ -123,10 +128,7 @@ def distort(group: bpy.types.NodeTree, picture: Any, clip: bpy.types.MovieClip) 
     """The picture bent by the clip's lens."""
     node = group.nodes.new("CompositorNodeMovieDistortion")
     node.clip = clip
-    if hasattr(node, "distortion_type"):
-        node.distortion_type = "DISTORT"
-    else:
-        node.inputs["Type"].default_value = "Distort"
+    _set_kind(node, "distortion_type", "DISTORT", "Distort")
     group.links.new(picture, node.inputs["Image"])
     return node.outputs[0]
 
@@ -147,11 +149,8 @@ def alpha_over_inputs(node: bpy.types.Node) -> tuple[Any, Any]:
 
 
 def multiply_alpha(node: bpy.types.Node) -> None:
-    """Let a Set Alpha node multiply colour and alpha by the mask; a property up to 4.5, a socket since 5.0."""
-    if hasattr(node, "mode"):
-        node.mode = "APPLY"
-    else:
-        node.inputs["Type"].default_value = "Apply Mask"
+    """Let a Set Alpha node multiply colour and alpha by the mask."""
+    _set_kind(node, "mode", "APPLY", "Apply Mask")
 
 
 def calls_unevaluated() -> bool:
@@ -167,3 +166,9 @@ def insert_mask_key() -> bool:
 
     done = ops.call("MASK_OT_shape_key_insert", {}) if calls_unevaluated() else bpy.ops.mask.shape_key_insert()
     return "FINISHED" in done
+
+
+def refresh_status_bar(window: bpy.types.Window) -> None:
+    """Draw the window's status bar again. Only the call that sets its text does that, so not while a tool shows its own there."""
+    if not len(getattr(window, "modal_operators", ())):
+        window.workspace.status_text_set_internal(None)

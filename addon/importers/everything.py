@@ -72,7 +72,7 @@ def _import_mattes(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dic
     for index, subject in enumerate(subjects):
         mattes.import_alpha(clip, found["mattes"], subject)
         for part in mattes.import_mask(clip, found["mattes"], subject):
-            yield (index + part) / len(subjects), f"Matte of {subject}"
+            yield (index + part) / len(subjects), "Mattes"
 
 
 _STEPS = {

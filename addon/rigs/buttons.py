@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, FloatVectorProperty, StringProperty
 
 from ..importers import depth, native
+from ..languages import CONTEXT, say
 from ..operators import clip_of
 from . import composite, dolly_zoom, focus, insertion, new_view, surface
 
@@ -15,13 +16,15 @@ from . import composite, dolly_zoom, focus, insertion, new_view, surface
 class _OnDepth:
     """Operators that need a clip whose camera and depth were imported."""
 
+    bl_translation_context = CONTEXT
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         clip = clip_of(context)
         memory = clip.unflatten.made if clip else {}
-        for role, word in (("camera", "the camera"), (depth.SURFACE, "depth")):
+        for role, reason in (("camera", "Recover and import the camera first"), (depth.SURFACE, "Recover and import depth first")):
             if clip is None or role not in memory or memory[role].object is None:
-                cls.poll_message_set(f"Recover and import {word} first")
+                cls.poll_message_set(say(reason))
                 return False
         return True
 
@@ -29,14 +32,14 @@ class _OnDepth:
 class _Pick(_OnDepth):
     """Click on the plate in the Movie Clip Editor; scripts give x and y."""
 
-    x: FloatProperty(name="X", description="Part of the plate's width, from the left", default=0.5, min=0.0, max=1.0)
-    y: FloatProperty(name="Y", description="Part of the plate's height, from the top", default=0.5, min=0.0, max=1.0)
+    x: FloatProperty(name="X", translation_context=CONTEXT, description="Part of the plate's width, from the left", default=0.5, min=0.0, max=1.0)
+    y: FloatProperty(name="Y", translation_context=CONTEXT, description="Part of the plate's height, from the top", default=0.5, min=0.0, max=1.0)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
             return self.execute(context)
         context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set(f"{self.bl_label}: click on the plate; Esc leaves")
+        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('click on the plate; Esc leaves')}")
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
@@ -56,7 +59,7 @@ class _Pick(_OnDepth):
         clip = clip_of(context)
         spot = surface.find_spot(clip, context.scene, self.x, self.y)
         if spot is None:
-            self.report({"ERROR"}, "There is no depth at this place; pick another.")
+            self.report({"ERROR"}, say("There is no depth at this place; pick another."))
             return {"CANCELLED"}
         self.act(context, clip, spot)
         return {"FINISHED"}
@@ -74,7 +77,7 @@ class UNFLATTEN_OT_insert(_Pick, bpy.types.Operator):
     bl_label = "Insert an object"
     bl_options = {"REGISTER", "UNDO"}
 
-    use_active: BoolProperty(name="Active object", description="Place the active object in place of a ball", default=False)
+    use_active: BoolProperty(name="Active object", translation_context=CONTEXT, description="Place the active object in place of a ball", default=False)
 
     def act(self, context: bpy.types.Context, clip: bpy.types.MovieClip, spot: surface.Spot) -> None:
         """Called with the picked spot."""
@@ -115,7 +118,7 @@ class UNFLATTEN_OT_blur_plate(_OnDepth, bpy.types.Operator):
     bl_label = "Blur the plate"
     bl_options = {"REGISTER", "UNDO"}
 
-    f_stop: FloatProperty(name="F-stop", description="Smaller blurs more", default=2.8, min=0.01, max=128.0)
+    f_stop: FloatProperty(name="F-stop", translation_context=CONTEXT, description="Smaller blurs more", default=2.8, min=0.01, max=128.0)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return {"FINISHED"} if focus.blur_plate(clip_of(context), context.scene, self.f_stop) else {"CANCELLED"}
@@ -138,17 +141,18 @@ class UNFLATTEN_OT_composite(bpy.types.Operator):
     """Lay a subject over a colour in the compositor, by its soft matte"""
 
     bl_idname = "unflatten.composite"
+    bl_translation_context = CONTEXT
     bl_label = "Subject over colour"
     bl_options = {"REGISTER", "UNDO"}
 
-    subject: StringProperty(name="Subject", options={"SKIP_SAVE"})
-    colour: FloatVectorProperty(name="Colour", subtype="COLOR", default=(0.19, 1.0, 0.33), min=0.0, max=1.0)
+    subject: StringProperty(name="Subject", translation_context=CONTEXT, options={"SKIP_SAVE"})
+    colour: FloatVectorProperty(name="Colour", translation_context=CONTEXT, subtype="COLOR", default=(0.19, 1.0, 0.33), min=0.0, max=1.0)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         clip = clip_of(context)
         if clip is None or not composite.subjects_of(clip):
-            cls.poll_message_set("Recover and import mattes first")
+            cls.poll_message_set(say("Recover and import mattes first"))
             return False
         return True
 
@@ -156,7 +160,7 @@ class UNFLATTEN_OT_composite(bpy.types.Operator):
         clip = clip_of(context)
         known = composite.subjects_of(clip)
         if self.subject and self.subject not in known:
-            self.report({"ERROR"}, f"There is no subject '{self.subject}'; known: {', '.join(known)}.")
+            self.report({"ERROR"}, say("There is no subject '{name}'; known: {known}.", name=self.subject, known=", ".join(known)))
             return {"CANCELLED"}
         composite.over_colour(clip, context.scene, self.subject or known[0], tuple(self.colour))
         return {"FINISHED"}
@@ -166,6 +170,7 @@ class UNFLATTEN_OT_native_solve(bpy.types.Operator):
     """Give the recovered camera to Blender's own solver as tracks, so that its tracking tools work with it"""
 
     bl_idname = "unflatten.native_solve"
+    bl_translation_context = CONTEXT
     bl_label = "As Blender's own solve"
     bl_options = {"REGISTER", "UNDO"}
 
@@ -174,7 +179,7 @@ class UNFLATTEN_OT_native_solve(bpy.types.Operator):
         clip = clip_of(context)
         memory = clip.unflatten.made.get("camera") if clip else None
         if memory is None or not memory.path or not (Path(memory.path) / "points.npz").is_file():
-            cls.poll_message_set("Recover and import the camera first")
+            cls.poll_message_set(say("Recover and import the camera first"))
             return False
         return True
 
@@ -185,7 +190,7 @@ class UNFLATTEN_OT_native_solve(bpy.types.Operator):
         except RuntimeError as fault:  # what Blender's solver says of these tracks
             self.report({"ERROR"}, str(fault))
             return {"CANCELLED"}
-        self.report({"INFO"} if error < 1 else {"WARNING"}, f"Blender solved our tracks with an error of {error:.3f} px.")
+        self.report({"INFO"} if error < 1 else {"WARNING"}, say("Blender solved our tracks with an error of {error} px.", error=f"{error:.3f}"))
         return {"FINISHED"}
 
 
@@ -194,6 +199,7 @@ class UNFLATTEN_PT_rigs(bpy.types.Panel):
 
     bl_label = "Use it"
     bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
+    bl_translation_context = CONTEXT
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
@@ -204,7 +210,7 @@ class UNFLATTEN_PT_rigs(bpy.types.Panel):
         layout = self.layout
         column = layout.column(align=True)
         column.operator("unflatten.insert", icon="EYEDROPPER").use_active = False
-        column.operator("unflatten.insert", text="Place the active object", icon="OBJECT_DATA").use_active = True
+        column.operator("unflatten.insert", text=say("Place the active object"), icon="OBJECT_DATA", translate=False).use_active = True
         column = layout.column(align=True)
         column.operator("unflatten.dolly_zoom", icon="EYEDROPPER")
         memory = clip_of(context).unflatten.made.get("dolly camera")
@@ -217,8 +223,8 @@ class UNFLATTEN_PT_rigs(bpy.types.Panel):
         column.operator("unflatten.new_view", icon="VIEW_CAMERA")
         column.operator("unflatten.native_solve", icon="TRACKER")
         for subject in composite.subjects_of(clip_of(context)) or [""]:
-            text = f"{subject} over colour" if subject else "Subject over colour"
-            layout.operator("unflatten.composite", text=text, icon="NODE_COMPOSITING").subject = subject
+            text = say("{subject} over colour", subject=subject or say("Subject"))
+            layout.operator("unflatten.composite", text=text, icon="NODE_COMPOSITING", translate=False).subject = subject
 
 
 CLASSES = (
