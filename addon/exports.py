@@ -11,6 +11,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import request
+from .languages import CONTEXT, say
 from .operators import clip_of
 
 KINDS = {"abc": ("Alembic", ".abc"), "usd": ("USD", ".usdc"), "fbx": ("FBX", ".fbx")}
@@ -22,6 +23,7 @@ class UNFLATTEN_OT_export_scene(bpy.types.Operator):
 
     bl_idname = "unflatten.export_scene"
     bl_label = "Export the camera"
+    bl_translation_context = CONTEXT
 
     kind: EnumProperty(items=[(key, label, f"A {ending} file") for key, (label, ending) in KINDS.items()], options={"SKIP_SAVE"})
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
@@ -32,7 +34,7 @@ class UNFLATTEN_OT_export_scene(bpy.types.Operator):
         clip = clip_of(context)
         memory = clip.unflatten.made.get("camera") if clip else None
         if memory is None or memory.object is None:
-            cls.poll_message_set("Recover and import the camera first")
+            cls.poll_message_set(say("Recover and import the camera first"))
             return False
         return True
 
@@ -44,12 +46,12 @@ class UNFLATTEN_OT_export_scene(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not path.parent.is_dir():
-            self.report({"ERROR"}, f"There is no folder '{path.parent}' to write to.")
+            self.report({"ERROR"}, say("There is no folder '{path}' to write to.", path=path.parent))
             return {"CANCELLED"}
         path = path.with_suffix(path.suffix or KINDS[self.kind][1])
         with _chosen(context, clip_of(context)):
             _WRITE[self.kind](str(path), context.scene)
-        self.report({"INFO"}, f"Wrote {path}")
+        self.report({"INFO"}, say("Wrote {path}", path=path))
         return {"FINISHED"}
 
 
@@ -102,6 +104,7 @@ class UNFLATTEN_OT_export_files(bpy.types.Operator):
 
     bl_idname = "unflatten.export_files"
     bl_label = "Copy the camera's files"
+    bl_translation_context = CONTEXT
 
     directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
 
@@ -109,7 +112,7 @@ class UNFLATTEN_OT_export_files(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         clip = clip_of(context)
         if clip is None or "export" not in request.standing_of(clip, context.scene).folders:
-            cls.poll_message_set("Tick 'Camera files' and press Recover first")
+            cls.poll_message_set(say("Tick 'Camera files' and press Recover first"))
             return False
         return True
 
@@ -119,15 +122,15 @@ class UNFLATTEN_OT_export_files(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if not self.directory:
-            self.report({"ERROR"}, "Choose a folder.")
+            self.report({"ERROR"}, say("Choose a folder."))
             return {"CANCELLED"}
         source, target = request.standing_of(clip_of(context), context.scene).folders["export"], Path(bpy.path.abspath(self.directory))
         try:
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("done.json"))
         except (OSError, shutil.Error) as error:
-            self.report({"ERROR"}, f"The files could not be copied: {error}")
+            self.report({"ERROR"}, say("The files could not be copied: {why}", why=error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"Copied to {target}")
+        self.report({"INFO"}, say("Copied to {path}", path=target))
         return {"FINISHED"}
 
 
@@ -136,6 +139,7 @@ class UNFLATTEN_PT_exports(bpy.types.Panel):
 
     bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
     bl_label = "To other programs"
+    bl_translation_context = CONTEXT
     bl_parent_id = "UNFLATTEN_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -146,7 +150,7 @@ class UNFLATTEN_PT_exports(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         row = self.layout.row(align=True)
         for key, (label, _) in KINDS.items():
-            row.operator("unflatten.export_scene", text=label).kind = key
+            row.operator("unflatten.export_scene", text=label, translate=False).kind = key
         self.layout.operator("unflatten.export_files", icon="FILE_FOLDER")
 
 

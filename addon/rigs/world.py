@@ -14,6 +14,7 @@ from mathutils import Matrix, Vector
 
 from ..importers import camera as cameras
 from ..importers import depth, place
+from ..languages import CONTEXT, say
 from ..operators import clip_of
 from . import surface
 
@@ -85,7 +86,7 @@ class _Pick:
         clip = clip_of(context)
         memory = clip.unflatten.made.get("camera") if clip else None
         if memory is None or memory.object is None:
-            cls.poll_message_set("Recover and import the camera first")
+            cls.poll_message_set(say("Recover and import the camera first"))
             return False
         return True
 
@@ -94,7 +95,7 @@ class _Pick:
             return self.execute(context)
         self._picked: list[float] = []
         context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set(f"{self.bl_label}: click {self.count} places on the plate; Esc leaves")
+        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('click {count} places on the plate; Esc leaves', count=self.count)}")
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
@@ -108,7 +109,7 @@ class _Pick:
         if 0 <= across <= 1 and 0 <= up <= 1:
             self._picked += [across, 1 - up]
         left = self.count - len(self._picked) // 2
-        context.workspace.status_text_set(f"{self.bl_label}: {left} more; Esc leaves")
+        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('{count} more; Esc leaves', count=left)}")
         if left:
             return {"RUNNING_MODAL"}
         self.spots = self._picked
@@ -118,10 +119,10 @@ class _Pick:
         clip = clip_of(context)
         points = [point_at(clip, context.scene, *self.spots[2 * k : 2 * k + 2]) for k in range(self.count)]
         if any(point is None for point in points):
-            self.report({"ERROR"}, "Nothing was recovered at one of these places on this frame; pick others.")
+            self.report({"ERROR"}, say("Nothing was recovered at one of these places on this frame; pick others."))
             return {"CANCELLED"}
         if not self.act(clip, context.scene, points):
-            self.report({"ERROR"}, "These places lie in one line; pick others." if self.count == 3 else "These are one place; pick two.")
+            self.report({"ERROR"}, say("These places lie in one line; pick others.") if self.count == 3 else say("These are one place; pick two."))
             return {"CANCELLED"}
         return {"FINISHED"}
 
@@ -136,6 +137,7 @@ class UNFLATTEN_OT_floor(_Pick, bpy.types.Operator):
 
     bl_idname = "unflatten.floor"
     bl_label = "Three points are the floor"
+    bl_translation_context = CONTEXT
     count = 3
 
     spots: FloatVectorProperty(size=6, default=(0.3, 0.8, 0.7, 0.8, 0.5, 0.6), min=0.0, max=1.0, options={"SKIP_SAVE"})
@@ -150,10 +152,13 @@ class UNFLATTEN_OT_scale(_Pick, bpy.types.Operator):
 
     bl_idname = "unflatten.scale"
     bl_label = "Two points are so far apart"
+    bl_translation_context = CONTEXT
     count = 2
 
     spots: FloatVectorProperty(size=4, default=(0.3, 0.8, 0.7, 0.8), min=0.0, max=1.0, options={"SKIP_SAVE"})
-    length: FloatProperty(name="Distance", description="Between the two places", default=1.0, min=1e-4, soft_max=100.0, unit="LENGTH")
+    length: FloatProperty(
+        name="Distance", translation_context=CONTEXT, description="Between the two places", default=1.0, min=1e-4, soft_max=100.0, unit="LENGTH",
+    )
 
     def act(self, clip: bpy.types.MovieClip, scene: bpy.types.Scene, points: list[Vector]) -> bool:
         """Called with the picked points."""
@@ -165,6 +170,7 @@ class UNFLATTEN_PT_world(bpy.types.Panel):
 
     bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
     bl_label = "Put the world right"
+    bl_translation_context = CONTEXT
     bl_parent_id = "UNFLATTEN_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
 

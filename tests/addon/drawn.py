@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import bpy
@@ -22,12 +23,9 @@ def of_contract() -> set[str]:
 
 
 def registered() -> list[type]:
-    """Our classes: panels, operators, menus, property groups, preferences."""
-    from unflatten.addon import desk, operators, panels, preferences, settings, upkeep
-    from unflatten.addon.rigs import buttons
-
-    classes = [kind for room in (desk, operators, panels, settings, upkeep, buttons) for kind in room.CLASSES]
-    return [*classes, preferences.UNFLATTEN_AP_preferences]
+    """Our classes: panels, operators, property groups, preferences. A menu's label is what was chosen last."""
+    bases = (bpy.types.Panel, bpy.types.Operator, bpy.types.PropertyGroup, bpy.types.AddonPreferences, bpy.types.FileHandler)
+    return [kind for base in bases for kind in base.__subclasses__() if kind.__name__.startswith("UNFLATTEN_")]
 
 
 def of_classes() -> set[str]:
@@ -35,15 +33,30 @@ def of_classes() -> set[str]:
     for kind in registered():
         if issubclass(kind, bpy.types.Panel | bpy.types.FileHandler):
             found.add(kind.bl_label)
+        rna = kind.bl_rna
         if issubclass(kind, bpy.types.Operator):
             found |= {kind.bl_label, kind.__doc__}
-        rna = kind.bl_rna if not issubclass(kind, bpy.types.Operator) else getattr(bpy.ops.unflatten, kind.bl_idname.split(".")[1]).get_rna_type()
+            rna = getattr(bpy.ops.unflatten, kind.bl_idname.split(".")[1]).get_rna_type()
+        theirs = {entry.identifier for base in (bpy.types.Operator, bpy.types.PropertyGroup, bpy.types.AddonPreferences) for entry in base.bl_rna.properties}
         for entry in rna.properties:
-            if entry.translation_context == "Unflatten":
-                found |= {entry.name, entry.description}
-                if entry.type == "ENUM":
-                    found |= {text for item in entry.enum_items for text in (item.name, item.description)}
+            if entry.identifier in theirs or entry.is_hidden or entry.translation_context != "Unflatten":
+                continue
+            found |= {entry.name, entry.description}
+            if entry.type == "ENUM":
+                found |= {text for item in entry.enum_items for text in (item.name, item.description)}
     return found
+
+
+def unmarked() -> list[str]:
+    """Properties with a name whose words would be looked up among Blender's own."""
+    bare = []
+    for kind in registered():
+        for base in kind.__mro__:
+            for name, made in base.__dict__.get("__annotations__", {}).items():
+                words = getattr(made, "keywords", {})
+                if words.get("name") and words.get("translation_context") != "Unflatten" and base.__name__ != "AddPresetBase":
+                    bare.append(f"{kind.__name__}.{name}")
+    return bare
 
 
 def of_sources() -> set[str]:
@@ -70,11 +83,15 @@ def everything() -> set[str]:
 
 
 def literals() -> list[str]:
-    """Where a text would be drawn past `say`: `text="…"` in a call."""
+    """Where a text would be drawn past `say`: `text="…"` in a call, or a bare sentence as a report or a reason."""
     bare = []
     for path in ADDON.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = node.value if isinstance(node, ast.keyword) and node.arg == "text" else None
-            if isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value:
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".report", ".poll_message_set")) and node.args:
+                text = node.args[-1]
+            told = isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value
+            words = [part.value for part in getattr(text, "values", ()) if isinstance(part, ast.Constant)] if isinstance(text, ast.JoinedStr) else []
+            if told or any(re.search(r"[a-z]+ +[a-z]+", word) for word in words):
                 bare.append(f"{path.relative_to(ADDON)}:{text.lineno}")
     return bare

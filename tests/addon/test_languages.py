@@ -7,7 +7,7 @@ import re
 import bpy
 import pytest
 
-SAME = {"X", "Y"}
+SAME = {"X", "Y", "Unflatten"}
 
 
 @pytest.mark.parametrize("language", ["ja_JP", "zh_HANS"])
@@ -35,9 +35,9 @@ def test_the_names_are_those_of_blender(unflatten):
 
 
 def test_nothing_is_drawn_past_the_tables(unflatten):
-    from drawn import literals
+    from drawn import literals, unmarked
 
-    assert literals() == []
+    assert literals() == [] and unmarked() == []
 
 
 def test_english_stays_as_it_is(unflatten):
