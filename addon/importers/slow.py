@@ -12,10 +12,11 @@ import bpy
 import numpy as np
 
 from .. import versions
-from ..nodes import displace
+from ..nodes import displace, plate
 from . import camera, depth, frames, keys, mattes, native, place
 
 SOURCE_FRAME = "source_frame"  # the scene's property that says which frame of the first clip is shown
+BLUR = "Unflatten motion blur"  # the node that gives it
 STILL = ("points", "cloud")  # what was made for the first clip and holds at any time
 
 
@@ -26,6 +27,8 @@ def import_slow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[s
     stage = _scene(clip, scene, slow, found["slowmo"], match)
     if "retimed" in found:
         yield from _import_retimed(clip, scene, slow, stage, found["slowmo"], found["retimed"])
+    if place.numbered(found["slowmo"] / "vectors", ".exr"):
+        offer_blur(stage, slow, found["slowmo"] / "vectors")
     if clip.unflatten.slow_strip:
         lay_strip(stage, slow, found["slowmo"])
     yield 1.0, "Slow motion"
@@ -101,6 +104,24 @@ def write_tracks(slow: bpy.types.MovieClip, folder: Path) -> None:
             track.markers.insert_frame(number, co=spot)
         for end in [*np.flatnonzero(np.diff(frame[rows]) > 1).tolist(), len(rows) - 1]:
             track.markers.insert_frame(int(frame[rows[end]]) + 1, co=spots[end].tolist()).mute = True
+
+
+def offer_blur(stage: bpy.types.Scene, slow: bpy.types.MovieClip, folder: Path) -> bpy.types.Node:
+    """The pictures with motion blur by their vectors, as nodes in the slow scene's compositor; what the scene shows stays as it is."""
+    group, _, _ = versions.compositor(stage)
+    known = group.nodes.get(BLUR)
+    image = place.picture(slow, "vectors", folder / f"{place.numbered(folder, '.exr')[0]:06d}.exr", "Non-Color")
+    if known is not None:
+        return known
+    blur, picture = group.nodes.new("CompositorNodeVecBlur"), group.nodes.new("CompositorNodeMovieClip")
+    blur.name = blur.label = BLUR
+    picture.clip = slow
+    vectors = plate.picture_node(group, image, 0)
+    group.links.new(picture.outputs["Image"], blur.inputs["Image"])
+    group.links.new(vectors.outputs["Vector"], blur.inputs["Speed"])
+    for index, node in enumerate((vectors, picture, blur)):
+        node.location = (-600 + 250 * index, -600)
+    return blur
 
 
 def lay_strip(stage: bpy.types.Scene, slow: bpy.types.MovieClip, folder: Path) -> bpy.types.ID:

@@ -51,9 +51,10 @@ KINDS = (
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
          "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "
          "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
-    Kind("slowmo", ("%06d.png", "times.npz"),
+    Kind("slowmo", ("%06d.png", "times.npz", "vectors/%06d.exr"),
          "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "
-         "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut; fps [2]: num, den at which it plays"),
+         "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut; fps [2]: num, den at which it plays; "
+         "vectors, on request: px from the output frame before (X, Y) and to the one after (Z, W), signed as Blender's pass Vector"),
     Kind("retimed", ("camera.npz", "tracks.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png", "alpha/<subject>/contours.json"),
          "as camera, tracks, depth and mattes, at the times of slowmo, numbered as its frames"),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +33,25 @@ class Network(Maker):
         self.net, self.device = super_slomo.load(Path(weights) if weights else need("super_slomo"), device), device
 
     def make(self, moments: Iterable[Moment]) -> Iterator[tuple[Moment, bytes]]:
-        for (before, after), group in groupby(moments, key=lambda m: (m.before, m.after)):
-            pair = Pair(self.net, self.picture(before), self.picture(after), self.device)
-            while some := list(islice(group, BATCH)):
-                yield from zip(some, (pictures.encode(made, self.frames.bits) for made in pair.at([moment.fraction for moment in some])))
+        """While the networks work, the next pair is read and the pictures before are packed."""
+        pairs = [(pair, list(group)) for pair, group in groupby(moments, key=lambda m: (m.before, m.after))]
+        packed: deque[tuple[Moment, Future[bytes]]] = deque()
+        with ThreadPoolExecutor(2) as pool:
+            coming = [pool.submit(self.picture, number) for pair, _ in pairs[:1] for number in pair]
+            for index, (_, group) in enumerate(pairs):
+                first, second = (future.result() for future in coming)
+                coming = [pool.submit(self.picture, number) for pair, _ in pairs[index + 1 : index + 2] for number in pair]
+                pair = Pair(self.net, first, second, self.device)
+                for at in range(0, len(group), BATCH):
+                    some = group[at : at + BATCH]
+                    for moment, made in zip(some, pair.at([moment.fraction for moment in some])):
+                        packed.append((moment, pool.submit(pictures.encode, made, self.frames.bits)))
+                    while len(packed) > BATCH:
+                        moment, content = packed.popleft()
+                        yield moment, content.result()
+            while packed:
+                moment, content = packed.popleft()
+                yield moment, content.result()
 
 
 class Pair:

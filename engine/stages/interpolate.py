@@ -13,7 +13,7 @@ import numpy as np
 from .. import store
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames, VideoWriter, read_png
-from ..slowmo import makers, pictures, sound, timeline
+from ..slowmo import makers, pictures, sound, timeline, vectors
 from ..slowmo.timeline import Moment
 from ..stage import Inputs, Report
 
@@ -46,6 +46,9 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
             if done % 24 == 0:
                 report.preview(todo[moment][0], room / (pictures.NAME % todo[moment][0]))
         report.figures.update(maker.figures())
+    if options.vectors:
+        for number in vectors.write_all(room / "vectors", frames, track, times, options.size):
+            report.progress(number, total, "vectors")
     if options.output == "video":
         _film(room, frames, options, total)
     _tell(report, options, clip, track, moments)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import struct
 
 import bpy
 import numpy as np
 import pytest
-from shots import SIZE, make_shot, write_frames
+from shots import SIZE, make_shot, write_frames, write_image
 from test_depth import distances, evaluated
 
 
@@ -96,3 +97,53 @@ def test_again_updates_in_place(made, tmp_path):
     assert counts == [len(kind) for kind in (bpy.data.scenes, bpy.data.objects, bpy.data.movieclips, bpy.data.masks, slow.tracking.objects[0].tracks)]
     strips = versions.strips_of(stage)
     assert len(strips) == 1 and len(strips[0].elements) == 13 and strips[0].frame_final_duration == 13
+
+
+def write_layers(path, layers):
+    """Float layers [H, W] by name as an EXR without compression: this environment has no library for it."""
+    high, wide = next(iter(layers.values())).shape
+    names = sorted(layers)
+    box, text = struct.pack("<4i", 0, 0, wide - 1, high - 1), str.encode
+    listed = b"".join(text(name) + b"\0" + struct.pack("<2I2I", 2, 0, 1, 1) for name in names) + b"\0"
+    head = struct.pack("<2I", 20000630, 2)
+    for name, kind, value in (
+        ("channels", "chlist", listed), ("compression", "compression", b"\0"), ("dataWindow", "box2i", box), ("displayWindow", "box2i", box),
+        ("lineOrder", "lineOrder", b"\0"), ("pixelAspectRatio", "float", struct.pack("<f", 1)),
+        ("screenWindowCenter", "v2f", struct.pack("<2f", 0, 0)), ("screenWindowWidth", "float", struct.pack("<f", 1)),
+    ):
+        head += text(name) + b"\0" + text(kind) + b"\0" + struct.pack("<I", len(value)) + value
+    head += b"\0"
+    row = 8 + 4 * wide * len(names)
+    table = struct.pack(f"<{high}Q", *(len(head) + 8 * high + row * y for y in range(high)))
+    rows = b"".join(struct.pack("<2I", y, row - 8) + b"".join(layers[n][y].astype("<f4").tobytes() for n in names) for y in range(high))
+    path.write_bytes(head + table + rows)
+
+
+def test_vectors_blur_along_the_motion(unflatten, scene, tmp_path):
+    """A white block, vectors of 8 px to the right: the blurred picture is smeared across, and not down."""
+    from unflatten.addon import versions
+    from unflatten.addon.importers import place, slow
+
+    block = np.zeros((64, 96, 4), np.float32)
+    block[..., 3], block[20:40, 46:50] = 1, 1
+    still = np.zeros((64, 96), np.float32)
+    for number in (1, 2):
+        write_image(tmp_path / f"{number:06d}.png", block, "PNG")
+        write_layers(tmp_path / f"{number:06d}.exr", {f"Motion.Vector.{name}": still - (8 if name in "XZ" else 0) for name in "XYZW"})
+    clip = place.load_clip(str(tmp_path / "000001.png"))
+    blur = slow.offer_blur(scene, clip, tmp_path)
+    assert slow.offer_blur(scene, clip, tmp_path) == blur
+    tree, result, _ = versions.compositor(scene)
+    assert versions.shown(result) is None  # offered, not forced
+    tree.links.new(blur.outputs[0], result)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    scene.render.resolution_x, scene.render.resolution_y = 96, 64
+    scene.view_settings.view_transform, scene.render.filepath = "Standard", str(tmp_path / "out.png")
+    scene.camera = bpy.data.objects.new("eye", bpy.data.cameras.new("eye"))
+    scene.collection.objects.link(scene.camera)
+    versions.write_images(scene)
+    bpy.ops.render.render(write_still=True)
+    made = bpy.data.images.load(str(tmp_path / "out.png"))
+    seen = np.array(made.pixels[:]).reshape(64, 96, 4)[::-1, :, 0]
+    assert seen[30, 44:46].min() > 0.3 and seen[30, 50:52].min() > 0.3 and seen[30, :43].max() < 0.02
+    assert np.diff(seen[30, 44:47]).min() > 0 and seen[19, 48] < 0.02 and seen[20, 48] > 0.9

@@ -9,12 +9,12 @@ from engine.contract.job import Request
 from engine.contract.options import Interpolate, Retime
 from engine.geometry import camera as cameras
 from engine.geometry import pose
-from engine.media.frames import read_depth, read_png, write_depth, write_png
+from engine.media.frames import read_depth, read_exr, read_png, write_depth, write_png
 from engine.slowmo import timeline, tracks
 from engine.slowmo.path import camera_at
 from engine.stage import Inputs, Report
 from engine.stages import interpolate, retime
-from engine.synth.caster import cast
+from engine.synth.caster import cast, displaced
 from engine.synth.shots import render
 
 COUNT, SIZE, FACTOR = 6, (320, 180), 4
@@ -57,7 +57,7 @@ def made(shot, tmp_path_factory):
     }))
     request = Request(clip="", wants=("slowmo",), store="", device="cpu")
     report = Report("", lambda message: None, lambda *step: None)
-    interpolate.run(Inputs(request, folders), Interpolate(factor=FACTOR), report, folders["interpolate"])
+    interpolate.run(Inputs(request, folders), Interpolate(factor=FACTOR, vectors=True), report, folders["interpolate"])
     retime.run(Inputs(request, folders), Retime(), report, folders["retime"])
     return folders, report, request
 
@@ -95,6 +95,23 @@ def test_a_longer_path_is_exact(shot):
     rows = np.arange(len(times))
     point = np.tile(truth.world_from_camera[0] @ [0.3, 0.2, 4, 1], (len(times), 1))[:, :3]
     assert np.linalg.norm(retimed.project(rows, point)[0] - truth.project(rows, point)[0], axis=1).max() < 0.5
+
+
+def test_vectors_lead_from_and_to_the_neighbours(shot, made):
+    """Against the true way of each pixel from one output frame to the next: on a frame of the clip, between two, and at both ends."""
+    total = (COUNT - 1) * FACTOR + 1
+    start = np.stack(np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5), -1)
+    for number in (1, 9, 11, total):
+        vector = read_exr(made[0]["interpolate"] / "vectors" / f"{number:06d}.exr")
+        x, y, z, w = (vector[f"Motion.Vector.{name}"] for name in "XYZW")
+        back, onward = np.stack([x, -y], -1), np.stack([-z, w], -1)
+        time = (number - 1) / FACTOR
+        hit = cast(shot.scene, time, SIZE)
+        for found, later in ((back, time - 1 / FACTOR), (onward, time + 1 / FACTOR)):
+            truth = displaced(shot.scene, hit, time, later, SIZE)[0] - start
+            known = hit.depth < 1e4
+            off, far = np.linalg.norm(found - truth, axis=-1)[known], np.linalg.norm(truth, axis=-1)[known]
+            assert np.median(off) < 0.04 and np.median(off[far > 0.2]) < 0.25 * np.median(far[far > 0.2]), (number, later, np.median(off))
 
 
 def test_tracks_follow_points_of_the_scene(shot):

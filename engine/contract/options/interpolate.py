@@ -40,6 +40,9 @@ class Interpolate:
         0, "Motion size", "Longest side at which motion is searched; 0 searches at the frames' own size", low=0, high=16384, unit="px",
         advanced=True,
     )
+    vectors: bool = option(
+        False, "Motion vectors", "Also write how far each pixel moves from and to the neighbouring output frames, as EXR for Vector Blur", advanced=True,
+    )
     output: str = option(
         "images", "Output", "What is written beside times.npz",
         choices=(
