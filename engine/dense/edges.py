@@ -34,7 +34,7 @@ def sharpen(
 ) -> tuple[Tensor, Tensor]:
     """Inverse depth and its weight [H, W], settled about `steep` pixels; `reliable` [H, W] marks values that may stand for a surface."""
     reach = max(2, round(REACH * rho.shape[1]))
-    near, far = _about(rho, reliable, reach)
+    near, far = nearest_and_farthest(rho, reliable, reach)
     edge = (near > JUMP * far) & (F.max_pool2d(steep[None].float(), reach + 1 | 1, 1, (reach + 1 | 1) // 2)[0] > 0)
     if not witnesses or not bool(edge.any()):
         return rho, weight
@@ -52,7 +52,7 @@ def sharpen(
     return settled, torch.where(edge, told**2 * torch.where(chosen == rho, torch.minimum(weight, level), 0.5 * level), weight)
 
 
-def _about(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """The greatest and the least reliable inverse depth within `reach` px of each pixel; its own where there is none."""
     size = 2 * reach + 1
     nothing = torch.full_like(rho, -torch.inf)

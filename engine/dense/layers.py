@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
-from ..geometry.triangulation import Estimate, Sightings
+from ..geometry.triangulation import Estimate
 from .edges import Witness, sharpen
 from .shot import Mask, Picture
 
-RIM = 0.008  # of the picture's width: how far a mover's mask may be off
+RIM = 0.006  # of the picture's width: how far a mover's motion is carried over its rim
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
@@ -30,19 +29,19 @@ class Background:
     measured: Mask  # [H, W] where parallax has seen it
     information: Picture  # [H, W] of the measurement
     own: Picture  # [H, W] inverse depth that each pixel's own flow tells, were it still
-    mover: Mask  # [H, W] what moves, brought to the picture's edges
+    mover: Mask  # [H, W] what moves
 
 
 def background(
-    held: Sightings, found: Estimate, mask: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
+    found: Estimate, mask: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
 ) -> Background:
-    """Fill the still scene behind `mask` and where parallax is blind, then settle the mask's rim by motion and colour."""
+    """Fill the still scene behind `mask` and where parallax is blind."""
     device = found.rho.device
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
     rim = max(2, round(RIM * mask.shape[1]))
-    masked = torch.from_numpy(mask).to(device)
-    masked = masked & ~_still_after_all(found, masked, guide, strength)
-    mask = masked.cpu().numpy()
+    # Flow carries a mover's motion over its rim: what lies there is not measured either.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+    masked = torch.from_numpy(cv2.dilate(mask.astype(np.uint8), kernel) > 0).to(device)
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
     steady = _trust_off_ramps(found.rho, found.information)
     weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
@@ -54,25 +53,8 @@ def background(
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
-    mover = _settle(held, rho, mask, guide, rim) if mask.any() else mask
     arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, measured))
-    return Background(*arrays, mover)
-
-
-def _still_after_all(found: Estimate, masked: torch.Tensor, guide: torch.Tensor, strength: float) -> torch.Tensor:
-    """Masked pixels [H, W] that all neighbours, before and after, see where a still point would be, in front of what is behind.
-
-    The search for movers errs on near things; but what keeps pace with the camera seems to lie behind the scene that it hides.
-    """
-    if not bool(masked.any()):
-        return masked
-    weight = torch.where(masked, torch.zeros_like(found.rho), found.information)
-    behind = fill(found.rho, weight, guide, strength / (FLATNESS * _typical(found.rho, weight)) ** 2, rounds=6)
-    agreed = (found.residual < 0.6 * STILL) & (found.information.rsqrt() < 0.05 * found.rho) & (found.support > 2.5)
-    agreed = masked & agreed & (found.rho > 0.95 * behind)
-    # Single pixels agree by chance: a still thing does so over most of a neighbourhood.
-    share = F.avg_pool2d(agreed[None].float(), 15, 1, 7, count_include_pad=False)[0]
-    return agreed & (share > 0.5 * F.avg_pool2d(masked[None].float(), 15, 1, 7, count_include_pad=False)[0].clamp(min=0.2))
+    return Background(*arrays, mask)
 
 
 def _typical(rho: torch.Tensor, weight: torch.Tensor) -> float:
@@ -88,22 +70,6 @@ def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tens
     across[1:-1] = torch.maximum(across[1:-1], (rho[2:] - rho[:-2]).abs())
     step = across / (0.08 * rho.abs() + 4 * information.clamp(min=1e-12).rsqrt())
     return 1 / (1 + step**4)
-
-
-def _settle(held: Sightings, rho: torch.Tensor, mask: Mask, guide: torch.Tensor, rim: int) -> Mask:
-    """The mask with its rim decided: what moves like the background there is background, and borders follow colour."""
-    miss = held.miss(rho)
-    agreement = (held.weight * miss.clamp(max=100.0)).sum(0) / held.weight.sum(0).clamp(min=1e-6)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
-    core = cv2.erode(mask.astype(np.uint8), kernel) > 0
-    outside = ~mask
-    measured = torch.where(agreement < STILL**2, 0.0, 1.0)
-    weight = torch.full_like(rho, 0.15)
-    for known, value in ((core, 1.0), (outside, 0.0)):
-        here = torch.from_numpy(known).to(rho.device)
-        measured[here], weight[here] = value, 4.0
-    soft = fill(measured, weight, guide, 2.0, rounds=8)
-    return (soft > 0.5).cpu().numpy() & mask
 
 
 def stands(scene: Background, rays: Picture, up: np.ndarray) -> tuple[list[Stand], np.ndarray]:

@@ -71,11 +71,20 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
     return found
 
 
-def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:
-    """Pictures of the neighbours, two on each side, that lie farthest off without being too far to look alike."""
+def telling(shot: Shot, number: int, sights: list[Sight]) -> list[Sight]:
+    """Two neighbours on each side that lie farthest off without being too far to look alike."""
     place = {other: k for k, other in enumerate(shot.numbers)}
-    some = sorted((sight for sight in sights if sight.parallax < ALIKE * shot.size[0]), key=lambda sight: -sight.parallax)
-    chosen = [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:2]]
+    some = sorted(alike(shot, sights), key=lambda sight: -sight.parallax)
+    return [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:2]]
+
+
+def alike(shot: Shot, sights: list[Sight]) -> list[Sight]:
+    """The neighbours that are not too far off for pictures to be compared."""
+    return [sight for sight in sights if sight.parallax < ALIKE * shot.size[0]]
+
+
+def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:
+    """The pictures of neighbours, at the brightness of the frame."""
     row = shot.row(number)
     own = shot.picture(number).mean()
     return [
@@ -83,7 +92,7 @@ def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device
             torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
             view(shot, sight.row, device), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
         )
-        for sight in chosen
+        for sight in sights
     ]
 
 

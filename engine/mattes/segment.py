@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
+from ..geometry.blobs import filled
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
 from .edge import guide
@@ -25,14 +26,15 @@ from .subjects import fetch
 Mask = NDArray[np.bool_]
 Picture = NDArray[np.float32]  # [H, W]
 
+LIKELY = "likely"  # folder of the stage scene_movers
 WORK = ("guess", "guess2")  # folders of the two rounds while the stage runs
 WINDOW = 8  # frames each way that share their colours
 MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover mask, colour, scenery behind, frames around, pixels around
 RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
 RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
+SOLVED = 1.2  # log odds of a sure verdict of the solved scene
 FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
 REACH = 12  # px round what moves in the solved scene within which other evidence counts
-RIMS = 4  # px, half the width of rims that the solved scene leaves of still things
 SPECK = 5e-4  # part of the picture below which a blob is noise
 
 
@@ -41,7 +43,7 @@ class Segmenter:
 
     def __init__(self, frames: Frames, flow: Flow, movers: Path, grow: int, room: Path, solved: Path | None = None) -> None:
         self.frames, self.flow, self.movers, self.grow, self.room = frames, flow, movers, grow, room
-        self.solved = solved  # folder of what moves in the solved scene, where there is one: near, still things are not in it
+        self.solved = solved  # finished folder of the stage scene_movers, where there is one
         self.size = (max(16, flow.size[0] // 2), max(16, flow.size[1] // 2))
         self.given = not (movers / "evidence").is_dir()  # an artist's masks are taken as they are
         self.at = {frame: at for at, frame in enumerate(frames.numbers)}
@@ -72,19 +74,17 @@ class Segmenter:
         picture = self.frames.rgb8(frame, self.flow.size).astype(np.float32) / 255
         large = cv2.resize(likely, self.flow.size, interpolation=cv2.INTER_LINEAR)
         fine = guide(picture, large, np.ones_like(large), 3, 1e-3) > 0.5
-        return fill(_supported(fine, rough), 0.02)
+        return filled(_supported(fine, rough))
 
     def _rough(self, frame: int) -> Mask:
         """What moves, by motion alone: in the solved scene where the frame has a camera, else against the flow around."""
         if self._is_solved(frame):
             assert self.solved
-            rims = read_png(self.solved / f"{FRAME % frame}.png")
-            # Of a near, still thing that the search had taken for a mover, the solved scene leaves a thin rim.
-            return fill(cv2.morphologyEx(rims, cv2.MORPH_OPEN, disc(RIMS)) > 127, 0.01)
+            return read_png(self.solved / f"{FRAME % frame}.png") > 127
         return whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
 
     def _is_solved(self, frame: int) -> bool:
-        return not self.given and self.solved is not None and (self.solved / f"{FRAME % frame}.png").is_file()
+        return not self.given and self.solved is not None and (self.solved / LIKELY / f"{FRAME % frame}.png").is_file()
 
     def _read(self, folder: str, frame: int) -> Picture:
         return read_png(self.room / folder / f"{FRAME % frame}.png").astype(np.float32) / 255
@@ -98,9 +98,9 @@ class Segmenter:
 
     def _infer(self, frame: int, turn: int) -> Picture:
         """How likely each pixel belongs to a subject, at half the flow's size."""
-        moving, evidence = self._moving(frame)
+        moving, motion = self._moving(frame)
         follow = self._follow(frame)
-        odds = np.where(moving > 0.5, MOTION - FLUID * (1 - follow), -MOTION) + 0.6 * np.clip(evidence - 1.5, -1.5, 2) * follow
+        odds = np.where(moving > 0.5, MOTION - FLUID * (1 - follow), -MOTION) + motion * follow
         odds = odds + COLOUR * self._colour_odds(frame, turn)[self._bins(frame)]
         odds = odds + self._scenery_odds(frame, turn)
         if turn:
@@ -146,11 +146,16 @@ class Segmenter:
         return bins(np.round(self._picture(frame) * 255).astype(np.uint8))
 
     def _moving(self, frame: int) -> tuple[Picture, Picture]:
+        """The rough mask, and the log odds of motion about it, at half the flow's size."""
         mask = self._rough(frame).astype(np.float32)
-        evidence = read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
         if self._is_solved(frame):
-            evidence *= cv2.dilate(mask, disc(REACH))
-        return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, evidence))  # type: ignore[return-value]
+            assert self.solved
+            verdict = read_png(self.solved / LIKELY / f"{FRAME % frame}.png").astype(np.float32) / 127.5 - 1
+            odds = SOLVED * np.where(cv2.dilate(mask, disc(REACH)) > 0, verdict, -1)
+        else:
+            evidence = read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
+            odds = 0.6 * np.clip(evidence - 1.5, -1.5, 2)
+        return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, odds))  # type: ignore[return-value]
 
     def _follow(self, frame: int) -> Picture:
         """How well a place can be followed, 0..1, against the best of what moves; 1 everywhere unless scenery seems to move."""
@@ -206,16 +211,7 @@ class Segmenter:
 def whole(mask: Mask, grow: int, hole: float = 0.01) -> Mask:
     """A mover mask without its safety margin of `grow` px, and with its holes filled up to that part of its area."""
     inner = cv2.erode(mask.astype(np.uint8), disc(grow)) if grow else mask.astype(np.uint8)
-    return fill(inner.astype(bool), hole)
-
-
-def fill(mask: Mask, hole: float) -> Mask:
-    """Holes smaller than `hole` of the mask's area belong to it."""
-    count, label, about, _ = cv2.connectedComponentsWithStats((~np.pad(mask, 1)).astype(np.uint8), connectivity=4)
-    small = about[:count, cv2.CC_STAT_AREA] < hole * max(1, np.count_nonzero(mask))
-    small[0] = False
-    small[label[0, 0]] = False
-    return mask | small[label][1:-1, 1:-1]
+    return filled(inner.astype(bool), hole)
 
 
 def disc(radius: int) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ FEWEST = 50  # points below which nothing is cleaned
 
 def run(inputs: Inputs, options: Cloud, report: Report, room: Path) -> None:
     """fused.ply of the still scene; with `per_frame` also %06d.ply, movers included."""
-    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
+    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
     solved = [number for number in shot.numbers if shot.row(number) is not None]
     chosen = [solved[k] for k in np.unique(np.linspace(0, len(solved) - 1, min(options.frames, len(solved))).round().astype(int))] if solved else []
     if options.per_frame:

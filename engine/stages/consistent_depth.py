@@ -24,7 +24,7 @@ from ..stage import Inputs, Report
 
 def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) -> None:
     """One %06d.exr per frame with Z and confidence, and depth.json."""
-    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
+    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
     steady = Temporal(shot, inputs["depth"], options, inputs.device)
     todo = [number for number in shot.numbers if not summary.exr(room, number).is_file()]
     done = [len(shot.numbers) - len(todo)]

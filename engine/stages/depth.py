@@ -17,26 +17,23 @@ from .. import store
 from ..contract.artifacts import FRAME
 from ..contract.options import Depth
 from ..dense import layers, parallel, sightings, subjects, summary
+from ..dense.limits import limits
 from ..dense.shot import Shot
 from ..failures import ShotFailure
 from ..geometry import triangulation
-from ..media.frames import write_depth, write_png
+from ..media.frames import write_depth
 from ..stage import Inputs, Report
-
-MOVERS = "movers"
-FAR = 0.1  # px of parallax over the widest baseline below which a point counts as infinitely far
-NEAR = 0.6  # of the picture's width of parallax per flow gap: nothing nearer can have been matched
 
 
 def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
-    """One %06d.exr per frame with Z and confidence, movers/%06d.png (white on what moves in the solved scene), and depth.json."""
+    """One %06d.exr per frame with Z and confidence, and depth.json."""
     told = inputs["orient"] / "report.json"
     if told.is_file() and store.read_json(told).get("motion") == "tripod":
         raise ShotFailure(
             "no-parallax", "This shot holds no depth.", "The camera turns or zooms but stays where it stands, so near and far move alike.",
             "Use a shot in which the camera travels; camera, mattes and slow motion of this one are not affected.",
         )
-    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
+    shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
     numbers = shot.numbers
     solved = [number for number in numbers if shot.row(number) is not None]
     if len(solved) < 2:
@@ -76,17 +73,6 @@ def _counter(report: Report, total: int) -> Callable[..., None]:
     return step
 
 
-def limits(shot: Shot, solved: list[int]) -> tuple[float, float]:
-    """The least and greatest inverse depth that this shot's parallax can tell, the same for all frames."""
-    place = shot.camera.place[[shot.row(number) for number in solved]]
-    focal = float(np.median(shot.camera.focal[:, 0]))
-    gap = min(max(1, shot.gaps[-1] // shot.step), len(place) - 1)
-    wide = float(np.percentile(np.linalg.norm(place[gap:] - place[:-gap], axis=1), 90))
-    step = float(np.median(np.linalg.norm(np.diff(place, axis=0), axis=1)))
-    wide = max(wide, 1e-9)
-    return FAR / (focal * wide), NEAR * shot.size[0] / (focal * max(step, wide / gap / 4))
-
-
 def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float], work: Path) -> None:
     """Pass 1 for one frame: its background, its moving pieces and where they stand."""
     gathered = sightings.gather(shot, number, inputs.device)
@@ -96,9 +82,9 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     held, sights = gathered
     found = triangulation.inverse_depth(held, options.noise, *bounds)
     row = shot.row(number)
-    seen = sightings.witnesses(shot, number, sights, inputs.device)
+    seen = sightings.witnesses(shot, number, sightings.telling(shot, number, sights), inputs.device)
     scene = layers.background(
-        held, found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
+        found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up)
@@ -118,7 +104,6 @@ def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stan
         return
     with np.load(_part(work, number), allow_pickle=False) as held:
         rho, confidence = layers.compose(held["rho"], held["confidence"], held["labels"], *steady[number])
-        write_png(room / MOVERS / f"{FRAME % number}.png", np.where(held["labels"] > 0, 255, 0).astype(np.uint8))
     write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
 
 

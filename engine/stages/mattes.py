@@ -125,9 +125,8 @@ def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
 def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     """What moves by itself, linked over time."""
     numbers = shot.frames.numbers
-    depth = inputs.get("depth")
     grown = read_json(inputs["movers"] / "movers.json")["grow"]
-    masks = segment.Segmenter(shot.frames, shot.flow, inputs["movers"], grown, shot.room, depth and depth / "movers")
+    masks = segment.Segmenter(shot.frames, shot.flow, inputs["movers"], grown, shot.room, inputs.get("scene_movers"))
     masks.prepare(lambda done: report.progress(round(0.4 * HALF * done / len(numbers)), 2 * HALF, "edges of what moves"))
     linker = subjects.Linker()
     for done, frame in enumerate(numbers, 1):

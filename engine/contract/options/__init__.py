@@ -11,9 +11,10 @@ from .mattes import Mattes
 from .movers import Movers
 from .orient import Orient
 from .retime import Retime
+from .scene_movers import SceneMovers
 from .solve import Solve
 
 __all__ = [
     "Cloud", "ConsistentDepth", "Depth", "Export", "Flow", "Frames", "Interpolate",
-    "Mattes", "Movers", "Orient", "Retime", "Solve",
+    "Mattes", "Movers", "Orient", "Retime", "SceneMovers", "Solve",
 ]

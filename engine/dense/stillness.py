@@ -1,0 +1,103 @@
+"""Dense room: what moves in the solved scene — pixels whose colours no still point explains as well as the flow does; torch, no stage.
+
+Where the flow agrees with one still point in all neighbours, the pixel is still. Where it does not, either something moves or the
+flow is wrong, as it often is at the rims of near things: then the neighbours' pictures decide. If some depth that the scene shows
+about the pixel brings up the same colours there as the flow does, the pixel is still; if only the flow does, it moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..camera.evidence import texture
+from ..geometry.fill import fill
+from ..geometry.triangulation import Estimate
+from .agreement import pixels, sample
+from .edges import PATCH, Witness, nearest_and_farthest
+from .shot import Mask, Picture
+
+Tensor = torch.Tensor
+SUSPECT = 1.0  # px of disagreement from which the flow alone does not prove a pixel still
+NEAR, WIDE = 0.02, 0.06  # of the picture's width: how far off depths are borrowed
+FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
+BEHIND = 0.95  # of the scene's inverse depth: what seems to lie farther, and hides it all the same, keeps pace with the camera
+NOISE = 0.004  # difference of colour that pictures have at least
+MARGIN = 0.55  # times the noise by which the flow must be better
+SHARE = 0.1  # and this part of its own difference
+CLEAR = 0.7  # weight of a suspect pixel whose colours a still point explains
+SPREAD = 6.0  # how far a verdict reaches over one colour
+
+
+@dataclass(frozen=True)
+class Sighted:
+    """A neighbour and where the flow leads there: pixel indices [H, W, 2]."""
+
+    witness: Witness
+    place: Tensor
+
+
+def judge(found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.ndarray, rays: Picture, guessed: Mask, sensitivity: float) -> Picture:
+    """How surely each pixel moves by itself [H, W]: -1 still, 1 moving.
+
+    `picture` [H, W, 3] 0..1, `grey` [H, W] 8 bit, `rays` [H, W, 3]; `guessed` marks what a search without the camera took for movers.
+    """
+    device = found.rho.device
+    colours = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
+    detail = torch.from_numpy(texture(grey.astype(np.float32) / 255)).to(device)
+    suspect = found.residual > SUSPECT
+    doubted = _grown(suspect, 7) | torch.from_numpy(guessed).to(device)
+    weight = torch.where(doubted, torch.zeros_like(found.rho), found.information)
+    typical = _typical(found.rho, weight)
+    behind = fill(found.rho, weight, colours, 1 / (FLATNESS * typical) ** 2, rounds=6)
+    paced = doubted & (found.rho < BEHIND * behind)
+    excess = _excess(found.rho, behind, doubted, ~paced, weight > (0.1 * typical) ** -2, colours, torch.from_numpy(rays.copy()).to(device), sighted)
+    off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
+    moving = 1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3)
+    clear = CLEAR * detail * found.residual.clamp(0, 1) * (MARGIN / sensitivity - excess).clamp(0, 2)
+    agreed = 2 * detail * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
+    load = moving + clear + agreed
+    return fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
+
+
+def _typical(rho: Tensor, weight: Tensor) -> float:
+    sure = weight > weight.median()
+    return max(float((rho[sure] if bool(sure.any()) else rho).median()), 1e-9)
+
+
+def _grown(mask: Tensor, size: int) -> Tensor:
+    return F.max_pool2d(mask[None].float(), size, 1, size // 2)[0] > 0
+
+
+def _excess(
+    own: Tensor, behind: Tensor, doubted: Tensor, usable: Tensor, reliable: Tensor, picture: Tensor, rays: Tensor, sighted: list[Sighted],
+) -> Tensor:
+    """How much worse the best still point explains each pixel's colours than the flow does [H, W], in units of the pictures' noise."""
+    if not sighted:
+        return torch.zeros_like(own)
+    width = own.shape[1]
+    near, far = nearest_and_farthest(own, reliable & ~doubted, max(2, round(NEAR * width)))
+    wide, _ = nearest_and_farthest(own, reliable & ~doubted, max(2, round(WIDE * width)))
+    tried = [own, behind, near, far, wide, (near * wide).sqrt()]
+    flowed = torch.stack([_apart(picture, sample(each.witness.picture, each.place)) for each in sighted])
+    count = (len(sighted) + 1) // 2  # the better half: the others may not see the point
+    best_flow = flowed.sort(0).values[:count].mean(0)
+    best_still = torch.full_like(own, torch.inf)
+    for at, rho in enumerate(tried):
+        apart = torch.stack([_apart(picture, _still(each.witness, rays, rho)) for each in sighted]).sort(0).values[:count].mean(0)
+        best_still = torch.minimum(best_still, apart if at else torch.where(usable, apart, torch.full_like(apart, 0.2)))
+    noise = max(float(best_flow.median()), NOISE)
+    return (best_still - (1 + SHARE) * best_flow) / noise
+
+
+def _still(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
+    """What the witness shows of still points at inverse depth rho [H, W]: [3, H, W]."""
+    return sample(witness.picture, pixels(rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3], witness.view))
+
+
+def _apart(picture: Tensor, seen: Tensor) -> Tensor:
+    """Difference of colour [H, W], over a patch."""
+    return F.avg_pool2d((seen - picture).abs().mean(0, keepdim=True).clamp(max=0.2), PATCH, 1, PATCH // 2, count_include_pad=False)[0]
