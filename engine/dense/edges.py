@@ -54,11 +54,16 @@ def sharpen(
 
 def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """The greatest and the least reliable inverse depth within `reach` px of each pixel; its own where there is none."""
-    size = 2 * reach + 1
     nothing = torch.full_like(rho, -torch.inf)
-    near = F.max_pool2d(torch.where(reliable, rho, nothing)[None], size, 1, reach)[0]
-    far = -F.max_pool2d(torch.where(reliable, -rho, nothing)[None], size, 1, reach)[0]
+    near = _greatest(torch.where(reliable, rho, nothing), reach)
+    far = -_greatest(torch.where(reliable, -rho, nothing), reach)
     return torch.where(near.isfinite(), near, rho), torch.where(far.isfinite(), far, rho)
+
+
+def _greatest(values: Tensor, reach: int) -> Tensor:
+    """The greatest of [H, W] within a square of `reach` px to each side, one axis after the other."""
+    rows = F.max_pool2d(values[None], (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))[0]
 
 
 def _cost(rho: Tensor, rays: Tensor, picture: Tensor, witnesses: list[Witness]) -> Tensor:

@@ -15,8 +15,9 @@ from .edges import Witness, sharpen
 from .shot import Mask, Picture
 
 RIM = 0.006  # of the picture's width: how far a mover's motion is carried over its rim
+EDGE = 0.04  # step of colour at which a surface is taken to end
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
-FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
+FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
 
 
@@ -49,7 +50,7 @@ def background(
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * typical) ** -2)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    rho = fill(measured, weight, guide, strength / (FLATNESS * typical) ** 2).clamp(min=low)
+    rho = fill(measured, weight, guide, strength / (FLATNESS * typical) ** 2, EDGE).clamp(min=low)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)

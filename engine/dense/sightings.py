@@ -71,16 +71,11 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
     return found
 
 
-def telling(shot: Shot, number: int, sights: list[Sight]) -> list[Sight]:
-    """Two neighbours on each side that lie farthest off without being too far to look alike."""
+def telling(shot: Shot, number: int, sights: list[Sight], most: int = 2) -> list[Sight]:
+    """The neighbours, at most so many on each side, that lie farthest off without being too far to look alike."""
     place = {other: k for k, other in enumerate(shot.numbers)}
-    some = sorted(alike(shot, sights), key=lambda sight: -sight.parallax)
-    return [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:2]]
-
-
-def alike(shot: Shot, sights: list[Sight]) -> list[Sight]:
-    """The neighbours that are not too far off for pictures to be compared."""
-    return [sight for sight in sights if sight.parallax < ALIKE * shot.size[0]]
+    some = sorted((sight for sight in sights if sight.parallax < ALIKE * shot.size[0]), key=lambda sight: -sight.parallax)
+    return [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:most]]
 
 
 def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:

@@ -8,6 +8,7 @@ about the pixel brings up the same colours there as the flow does, the pixel is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Iterator
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from .edges import PATCH, Witness, nearest_and_farthest
 from .shot import Mask, Picture
 
 Tensor = torch.Tensor
+Window = tuple[slice, slice]
 SUSPECT = 1.0  # px of disagreement from which the flow alone does not prove a pixel still
 NEAR, WIDE = 0.02, 0.06  # of the picture's width: how far off depths are borrowed
 FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
@@ -29,6 +31,7 @@ NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
 CLEAR = 0.7  # weight of a suspect pixel whose colours a still point explains
+TILE = 64  # px of the windows worked on at once on a CPU
 SPREAD = 6.0  # how far a verdict reaches over one colour
 
 
@@ -75,29 +78,50 @@ def _grown(mask: Tensor, size: int) -> Tensor:
 def _excess(
     own: Tensor, behind: Tensor, doubted: Tensor, usable: Tensor, reliable: Tensor, picture: Tensor, rays: Tensor, sighted: list[Sighted],
 ) -> Tensor:
-    """How much worse the best still point explains each pixel's colours than the flow does [H, W], in units of the pictures' noise."""
+    """How much worse the best still point explains a doubted pixel's colours than the flow does [H, W], in units of the pictures' noise."""
     if not sighted:
         return torch.zeros_like(own)
     width = own.shape[1]
     near, far = nearest_and_farthest(own, reliable & ~doubted, max(2, round(NEAR * width)))
     wide, _ = nearest_and_farthest(own, reliable & ~doubted, max(2, round(WIDE * width)))
-    tried = [own, behind, near, far, wide, (near * wide).sqrt()]
-    flowed = torch.stack([_apart(picture, sample(each.witness.picture, each.place)) for each in sighted])
-    count = (len(sighted) + 1) // 2  # the better half: the others may not see the point
-    best_flow = flowed.sort(0).values[:count].mean(0)
-    best_still = torch.full_like(own, torch.inf)
-    for at, rho in enumerate(tried):
-        apart = torch.stack([_apart(picture, _still(each.witness, rays, rho)) for each in sighted]).sort(0).values[:count].mean(0)
-        best_still = torch.minimum(best_still, apart if at else torch.where(usable, apart, torch.full_like(apart, 0.2)))
-    noise = max(float(best_flow.median()), NOISE)
-    return (best_still - (1 + SHARE) * best_flow) / noise
+    tried = torch.stack([own, behind, near, far, wide, (near * wide).sqrt()])
+    flowed = _better_half([_apart(picture, sample(each.witness.picture, each.place)[None])[0] for each in sighted])
+    still = flowed.clone()
+    for inner, outer, within in _windows(doubted):
+        part, where, depths = picture[(slice(None), *outer)], rays[outer], tried[(slice(None), *outer)]
+        costs = _better_half([_apart(part, _still(each.witness, where, depths)) for each in sighted])[(slice(None), *within)]
+        costs[0] = torch.where(usable[inner], costs[0], torch.full_like(costs[0], 0.2))
+        still[inner] = torch.where(doubted[inner], costs.amin(0), still[inner])
+    noise = max(float(flowed.median()), NOISE)
+    return (still - (1 + SHARE) * flowed) / noise
+
+
+def _better_half(apart: list[Tensor]) -> Tensor:
+    """Mean over those of N that differ least: the others may not see the point."""
+    return torch.stack(apart).sort(0).values[: (len(apart) + 1) // 2].mean(0)
+
+
+def _windows(doubted: Tensor) -> Iterator[tuple[Window, Window, Window]]:
+    """The parts of the picture that hold what is in doubt: each, the same with a margin for patches, and where it lies in that."""
+    height, width = doubted.shape
+    tile, margin = (max(height, width), 0) if doubted.is_cuda else (TILE, PATCH // 2)
+    for y in range(0, height, tile):
+        for x in range(0, width, tile):
+            inner = slice(y, min(y + tile, height)), slice(x, min(x + tile, width))
+            if bool(doubted[inner].any()):
+                outer = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in inner)
+                yield inner, outer, tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer))
 
 
 def _still(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
-    """What the witness shows of still points at inverse depth rho [H, W]: [3, H, W]."""
-    return sample(witness.picture, pixels(rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3], witness.view))
+    """What the witness shows of still points at inverse depths rho [K, H, W]: [K, 3, H, W]."""
+    count, height, width = rho.shape
+    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
+    seen = sample(witness.picture, pixels(points.reshape(count * height, width, 3), witness.view))
+    return seen.reshape(3, count, height, width).transpose(0, 1)
 
 
 def _apart(picture: Tensor, seen: Tensor) -> Tensor:
-    """Difference of colour [H, W], over a patch."""
-    return F.avg_pool2d((seen - picture).abs().mean(0, keepdim=True).clamp(max=0.2), PATCH, 1, PATCH // 2, count_include_pad=False)[0]
+    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], over a patch."""
+    apart = (seen - picture).abs().mean(-3).clamp(max=0.2)
+    return F.avg_pool2d(apart[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]

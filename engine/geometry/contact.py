@@ -83,9 +83,15 @@ def _ground(
 
 
 def _front(piece: Mask, still: Mask, rho: Picture) -> Stand:
-    """A mover hides what is behind it: it is nearer than most of the still scene along its outline."""
+    """A mover hides what is behind it: it is nearer than most of the still scene along the upper half of its outline.
+
+    Below, what lies along the outline may just as well hide the mover.
+    """
     wide = cv2.dilate(piece.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
     outline = wide & ~piece & still
+    rows = np.flatnonzero(piece.any(1))
+    upper = outline & (np.arange(len(piece)) < rows.mean())[:, None]
+    outline = upper if upper.sum() >= 20 else outline
     if outline.sum() < 20:
         return Stand(float(np.median(rho)), 0.02, "front")
     return Stand(float(np.percentile(rho[outline], 75)) * 1.05, 0.1, "front")
@@ -95,7 +101,8 @@ def smooth_log(frames: NDArray[np.float64], rho: NDArray[np.float64], sure: NDAr
     """Inverse depth of one piece over time [N], smoothed in its logarithm: local lines, Gaussian reach in frames, Cauchy 0.1."""
     value = np.log(rho)
     smooth = value.copy()
-    near = np.exp(-0.5 * ((frames[:, None] - frames[None]) / reach) ** 2) * sure[None]
+    # Squared: a guess must not outvote the frames around it that saw the ground.
+    near = np.exp(-0.5 * ((frames[:, None] - frames[None]) / reach) ** 2) * sure[None] ** 2
     for step in range(4):
         weight = near if step == 0 else near / (1 + ((value - smooth)[None] / 0.1) ** 2)
         offset = frames[None] - frames[:, None]

@@ -64,7 +64,7 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
     if gathered is not None:
         held, sights = gathered
         found = triangulation.inverse_depth(held, NOISE, *bounds)
-        some = sightings.alike(shot, sights)
+        some = sightings.telling(shot, number, sights, 3)
         sighted = [
             stillness.Sighted(witness, torch.from_numpy(grid(shot.size) + sight.flow).to(device))
             for witness, sight in zip(sightings.witnesses(shot, number, some, device), some)
