@@ -30,9 +30,9 @@ BEHIND = 0.95  # of the scene's inverse depth: what seems to lie farther, and hi
 NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
-CLEAR = 0.7  # weight of a suspect pixel whose colours a still point explains
+CLEAR, PROOF = 0.7, 0.2  # weight of a suspect pixel whose colours a still point explains, and from which excess it does
 TILE = 64  # px of the windows worked on at once on a CPU
-SPREAD = 6.0  # how far a verdict reaches over one colour
+SPREAD = 12.0  # how far a verdict reaches over one colour
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def judge(found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.nd
     excess = _excess(found.rho, behind, doubted, ~paced, weight > (0.1 * typical) ** -2, colours, torch.from_numpy(rays.copy()).to(device), sighted)
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
     moving = 1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3)
-    clear = CLEAR * detail * found.residual.clamp(0, 1) * (MARGIN / sensitivity - excess).clamp(0, 2)
+    clear = CLEAR * detail * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2)
     agreed = 2 * detail * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
     load = moving + clear + agreed
     return fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()

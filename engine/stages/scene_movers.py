@@ -7,12 +7,14 @@ every pixel can be asked whether a still point would look like that. Frames with
 from __future__ import annotations
 
 import itertools
+import shutil
+from functools import partial
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .. import store
 from ..contract.artifacts import FRAME
@@ -27,7 +29,8 @@ from ..stage import Inputs, Report
 
 LIKELY = "likely"  # folder of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
 NOISE = 0.5  # px of flow error
-VOTES = (0.8, 0.5, 0.3)  # of the frames at the three smallest gaps, fetched along flow
+ROUNDS = 3  # of hearing the frames around
+VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
 
 def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> None:
@@ -36,28 +39,41 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
     given = not (inputs["movers"] / "evidence").is_dir()  # an artist's masks are taken as they are
     solved = [] if given else [number for number in shot.numbers if shot.row(number) is not None]
     solved = solved if len(solved) > 1 else []
-    counter = itertools.count(1)
+    counter, total = itertools.count(1), (1 + ROUNDS) * len(solved) + len(shot.numbers)
 
-    def step() -> None:
-        report.progress(next(counter), len(solved) + len(shot.numbers))
+    def each(numbers: list[int], work: Callable[[int], None]) -> None:
+        parallel.each(numbers, work, inputs.device, lambda: report.progress(next(counter), total))
 
+    heard = [room / "work" / str(turn) for turn in range(ROUNDS)] + [room / LIKELY]
     if solved:
         bounds = limits(shot, solved)
-        parallel.each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, room), inputs.device, step)
-    parallel.each(shot.numbers, lambda number: _decide(shot, number, room), inputs.device, step)
+        each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, heard[0]))
+    for before, after in zip(heard, heard[1:]):
+        each(solved, partial(_hear, shot, before, after))
+    each(shot.numbers, lambda number: _decide(shot, number, room))
     areas = {str(number): round(float((read_png(_file(room, number)) > 0).mean()), 5) for number in shot.numbers}
     report.used = "own masks" if given else "pixels whose colours no still point of the solved scene explains"
     report.figures["mean_area"] = round(float(np.mean(list(areas.values()))), 5)
     store.write_json(room / "movers.json", {"size": list(shot.size), "method": report.used, "grow": 0, "area": areas})
+    shutil.rmtree(room / "work", ignore_errors=True)
 
 
 def _file(folder: Path, number: int) -> Path:
     return folder / f"{FRAME % number}.png"
 
 
-def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, room: Path) -> None:
+def _read(folder: Path, number: int) -> Picture | None:
+    path = _file(folder, number)
+    return read_png(path).astype(np.float32) / 127.5 - 1 if path.is_file() else None
+
+
+def _write(folder: Path, number: int, verdict: Picture) -> None:
+    write_png(_file(folder, number), np.round(127.5 + 127.5 * np.clip(verdict, -1, 1)).astype(np.uint8))
+
+
+def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, folder: Path) -> None:
     """The verdict of one frame by itself."""
-    if _file(room / LIKELY, number).is_file():
+    if _file(folder, number).is_file():
         return
     gathered = sightings.gather(shot, number, device)
     verdict = np.zeros(shot.size[::-1], np.float32)
@@ -71,34 +87,31 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
         ]
         rays = shot.rays(shot.row(number))
         verdict = stillness.judge(found, sighted, shot.picture(number), shot.grey(number), rays, shot.movers(number), options.sensitivity)
-    write_png(_file(room / LIKELY, number), np.round(127.5 + 127.5 * np.clip(verdict, -1, 1)).astype(np.uint8))
+    _write(folder, number, verdict)
 
 
-def _decide(shot: Shot, number: int, room: Path) -> None:
-    """The mask of one frame: what it and the frames around say, without specks and rims."""
-    if _file(room, number).is_file():
-        return
-    likely = _likely(room, number)
-    mask = shot.movers(number) if likely is None else cleaned(_agreed(shot, number, likely, room) > 0)
-    write_png(_file(room, number), np.where(mask, 255, 0).astype(np.uint8))
-
-
-def _likely(room: Path, number: int) -> Picture | None:
-    path = _file(room / LIKELY, number)
-    return read_png(path).astype(np.float32) / 127.5 - 1 if path.is_file() else None
-
-
-def _agreed(shot: Shot, number: int, own: Picture, room: Path) -> NDArray[np.float32]:
+def _hear(shot: Shot, before: Path, after: Path, number: int) -> None:
     """A frame's verdict, averaged along flow with that of the frames around."""
-    total, weight = own.copy(), np.ones_like(own)
+    if _file(after, number).is_file():
+        return
+    total = _read(before, number)
+    assert total is not None
+    weight = np.ones_like(total)
     for gap, vote in zip(shot.gaps, VOTES):
         for side in (gap, -gap):
             other, found = shot.neighbour(number, side), shot.flow(number, side)
-            theirs = _likely(room, other) if other is not None and found is not None else None
-            if theirs is None or found is None:
-                continue
-            place = grid(shot.size) + found[0]
-            trust = found[1].astype(np.float32) * np.float32(vote)
-            total += trust * cv2.remap(theirs, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            weight += trust
-    return total / weight
+            theirs = _read(before, other) if other is not None else None
+            if theirs is not None and found is not None:
+                place = grid(shot.size) + found[0]
+                trust = found[1].astype(np.float32) * np.float32(vote)
+                total += trust * cv2.remap(theirs, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                weight += trust
+    _write(after, number, total / weight)
+
+
+def _decide(shot: Shot, number: int, room: Path) -> None:
+    """The mask of one frame, without specks and rims."""
+    if not _file(room, number).is_file():
+        likely = _read(room / LIKELY, number)
+        mask = shot.movers(number) if likely is None else cleaned(likely > 0)
+        write_png(_file(room, number), np.where(mask, 255, 0).astype(np.uint8))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,10 +12,10 @@ from engine.contract import options as o
 from engine.contract.job import Request
 from engine.failures import ShotFailure
 from engine.geometry.camera import Camera
-from engine.media.frames import read_depth, write_png
+from engine.media.frames import read_depth, read_png, write_png
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
-from engine.stages import cloud, consistent_depth, depth, flow
+from engine.stages import cloud, consistent_depth, depth, flow, movers, scene_movers
 from engine.store import read_json, write_json
 from engine.synth.shots import render
 
@@ -40,14 +39,13 @@ def shot():
 
 @pytest.fixture(scope="module")
 def folders(shot, tmp_path_factory) -> dict[str, Path]:
-    """Frames, movers and camera from the truth, flow from its stage, then depth, consistent depth and cloud."""
+    """Frames and camera from the truth, then every stage from flow to cloud."""
     root = tmp_path_factory.mktemp("depth")
     numbers = [int(number) for number in shot.frame]
-    for name in ("frames", "movers", "orient"):
+    for name in ("frames", "orient"):
         (root / name).mkdir()
-    for number, picture, moving in zip(numbers, shot.pictures, shot.moving):
+    for number, picture in zip(numbers, shot.pictures):
         write_png(root / f"frames/{number:06d}.png", picture)
-        write_png(root / f"movers/{number:06d}.png", cv2.dilate(moving.astype(np.uint8) * 255, np.ones((7, 7))))
     write_json(root / "frames/clip.json", {
         "size": list(SIZE), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(COUNT)], "cuts": [], "duplicates": [],
         "bits": 8, "source_size": list(SIZE), "source": "made", "kind": "video", "audio": False,
@@ -55,8 +53,11 @@ def folders(shot, tmp_path_factory) -> dict[str, Path]:
     Camera(
         shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, np.ones(COUNT, bool), SIZE,
     ).save(root / "orient/camera.npz")
-    found = {name: root / name for name in ("frames", "movers", "orient")}
-    for stage, options in ((flow, o.Flow()), (depth, o.Depth()), (consistent_depth, o.ConsistentDepth()), (cloud, o.Cloud(frames=6))):
+    found = {name: root / name for name in ("frames", "orient")}
+    for stage, options in (
+        (flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()),
+        (depth, o.Depth()), (consistent_depth, o.ConsistentDepth()), (cloud, o.Cloud(frames=6)),
+    ):
         carry_out(stage, options, found, root / stage.__name__.rsplit(".", 1)[-1])
     return found
 
@@ -77,6 +78,29 @@ def test_depth_is_true_at_one_scale_for_the_whole_shot(shot, folders, stage) -> 
     assert figures["still"]["exact"] > 0.87
     assert figures["moving"]["absrel"] < 0.2
     assert abs(figures["shot"]["scale"] - 1) < 0.01
+
+
+def overlap(shot, room: Path) -> float:
+    """Median over the frames of the share that a stage's masks and the true figure have in common (IoU)."""
+    masks = [read_png(path) > 0 for path in sorted(room.glob("*.png"))]
+    assert len(masks) == COUNT
+    return float(np.median([(mask & true).sum() / (mask | true).sum() for mask, true in zip(masks, shot.moving)]))
+
+
+def test_the_solved_scene_knows_the_mover_from_near_still_things(shot, folders) -> None:
+    """Before the solve the bush close to the camera counts as moving; afterwards the walking figure alone does."""
+    assert overlap(shot, folders["movers"]) < 0.5
+    assert overlap(shot, folders["scene_movers"]) > 0.75
+
+
+def test_own_masks_are_taken_as_they_are(folders, tmp_path) -> None:
+    mine = tmp_path / "movers"
+    for number, path in enumerate(sorted(folders["movers"].glob("*.png"))):
+        mask = np.zeros(SIZE[::-1], np.uint8)
+        mask[10 + number : 60, 20:90] = 255
+        write_png(mine / path.name, mask)
+    carry_out(scene_movers, o.SceneMovers(), {**folders, "movers": mine}, tmp_path / "scene_movers")
+    assert all((read_png(path) == read_png(mine / path.name)).all() for path in sorted((tmp_path / "scene_movers").glob("*.png")))
 
 
 def test_confidence_is_honest(shot, folders) -> None:
@@ -105,7 +129,10 @@ def test_a_broken_run_goes_on_to_the_same_bytes(folders, tmp_path) -> None:
                 raise Stop
         return on_progress
 
-    for stage, options, count in ((depth, o.Depth(), 11), (depth, o.Depth(), 25), (consistent_depth, o.ConsistentDepth(), 9)):
+    for stage, options, count in (
+        (scene_movers, o.SceneMovers(), 9), (scene_movers, o.SceneMovers(), 20), (depth, o.Depth(), 11), (depth, o.Depth(), 25),
+        (consistent_depth, o.ConsistentDepth(), 9),
+    ):
         name = stage.__name__.rsplit(".", 1)[-1]
         room = tmp_path / f"{name}{count}"
         with pytest.raises(Stop):

@@ -1,8 +1,7 @@
 """The whole engine against truth, through its command line: camera, depth, matte and in-between frames of made shots.
 
 Bounds: camera within 0.2 % of the path and 0.2 degrees, focal within 2 %; still-scene depth within 4 % on nine pixels of
-ten after one similarity for the whole shot; matte IoU above 0.85; in-between frames 2 dB above blending. Where the engine is
-short of a bound, DEPTH and MATTE below say by how much and why.
+ten after one similarity for the whole shot; matte IoU above 0.85; in-between frames 2 dB above blending.
 """
 
 from __future__ import annotations
@@ -24,12 +23,7 @@ from engine.synth.shots import Shot, render
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 24
-SIZES = {"orbit": (640, 360), "handheld": (384, 216)}
-# The aims are 0.04 and 0.85. What is short of them is held where it stands, so that it cannot fall behind unnoticed:
-# the near bush and crate, which parallax makes look like movers, stay partly in the matte (0.78 and 0.55 measured), and at
-# 384 pixels the rims of near things are a larger part of the picture (depth error of 0.095 measured; orbit keeps the aim).
-DEPTH = {"orbit": 0.04, "handheld": 0.11}
-MATTE = {"orbit": 0.75, "handheld": 0.5}
+SIZES = {"orbit": (640, 360), "handheld": (640, 360)}
 WANTS = "camera,depth,mattes,slowmo"
 
 
@@ -120,7 +114,7 @@ def test_the_report_says_what_it_is_worth(result) -> None:
 
 def test_the_depth_of_what_stands_still_agrees_with_the_camera(result) -> None:
     errors = result.depth_errors()
-    assert np.quantile(errors, 0.9) < DEPTH[result.name]
+    assert np.quantile(errors, 0.9) < 0.04
 
 
 def test_depth_is_complete(result) -> None:
@@ -130,7 +124,7 @@ def test_depth_is_complete(result) -> None:
 
 
 def test_the_matte_is_the_figure(result) -> None:
-    assert np.median(result.matte_iou()) > MATTE[result.name]
+    assert np.median(result.matte_iou()) > 0.85
 
 
 def test_frames_between_beat_blending(result) -> None:
