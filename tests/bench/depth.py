@@ -23,7 +23,7 @@ from engine.geometry.camera import Camera  # noqa: E402
 from engine.media.frames import read_depth, write_png  # noqa: E402
 from engine.metrics import depth as metrics  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
-from engine.stages import consistent_depth, depth, flow, movers  # noqa: E402
+from engine.stages import consistent_depth, depth, flow, movers, scene_movers  # noqa: E402
 from engine.store import write_json  # noqa: E402
 from engine.synth.shots import Shot, render  # noqa: E402
 
@@ -67,7 +67,8 @@ def measure(name: str, frames: int, size: tuple[int, int]) -> list[str]:
     rows = []
     with tempfile.TemporaryDirectory() as held:
         folders = lay_out(shot, Path(held))
-        spent = sum(carry_out(stage, options, folders, Path(held)) for stage, options in ((flow, o.Flow()), (movers, o.Movers())))
+        before = ((flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
+        spent = sum(carry_out(stage, options, folders, Path(held)) for stage, options in before)
         for stage, options in ((depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
             spent += carry_out(stage, options, folders, Path(held))
             label = stage.__name__.rsplit(".", 1)[-1]

@@ -24,7 +24,7 @@ from engine.failures import Failure  # noqa: E402
 from engine.media.frames import Frames, read_png  # noqa: E402
 from engine.metrics import matting  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
-from engine.stages import flow, frames, mattes, movers  # noqa: E402
+from engine.stages import flow, frames, mattes, movers, orient, scene_movers, solve  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
 DAVIS = ("blackswan", "bmx-trees", "dog", "kite-surf", "motocross-jump")
@@ -32,11 +32,19 @@ ALPHA = ("matte_dancer_over_golf", "matte_lemur_fur_over_palawan")
 
 
 def prepare(clip: Path, last: int | None, root: Path) -> Inputs:
-    """The stages before the mattes."""
-    request, folders = Request(str(clip), ("mattes",), str(root), last=last), {}
-    for name, stage, knobs in (("frames", frames, o.Frames()), ("flow", flow, o.Flow()), ("movers", movers, o.Movers())):
+    """The stages before the mattes; those after the solve where the shot holds a camera."""
+    request, folders = Request(str(clip), ("camera", "mattes"), str(root), last=last), {}
+    before = (
+        ("frames", frames, o.Frames()), ("flow", flow, o.Flow()), ("movers", movers, o.Movers()), ("solve", solve, o.Solve()),
+        ("orient", orient, o.Orient()), ("scene_movers", scene_movers, o.SceneMovers()),
+    )
+    for name, stage, knobs in before:
         (root / name).mkdir()
-        stage.run(Inputs(request, dict(folders)), knobs, _report(name), root / name)
+        try:
+            stage.run(Inputs(request, dict(folders)), knobs, _report(name), root / name)
+        except Failure as failure:
+            print(f"  {clip.parent.name}: no camera ({failure.code}), mattes from flow alone")
+            break
         folders[name] = root / name
     return Inputs(request, folders)
 

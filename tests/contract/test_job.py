@@ -72,7 +72,7 @@ def test_one_depth_option_moves_depth_and_what_follows_and_nothing_else(clip) ->
     wants = ("camera", "depth", "cloud", "mattes", "slowmo")
     before = addresses(request(clip, wants=wants))
     after = addresses(request(clip, wants=wants, options={"depth": {"noise": 0.5}}))
-    assert {name for name in before if before[name] != after[name]} == {"depth", "consistent_depth", "cloud", "mattes", "retime"}
+    assert {name for name in before if before[name] != after[name]} == {"depth", "consistent_depth", "cloud", "retime"}
 
 
 def test_the_clip_its_range_and_its_content_are_the_first_link(clip) -> None:

@@ -42,7 +42,7 @@ def test_a_second_run_reuses_everything_and_an_option_moves_only_what_follows(en
     assert engine(tiny, "--want", ALL, "--out", out) == 0 and all(states(engine).values())
     assert engine(tiny, "--want", ALL, "--out", out, "--set", "depth.fill=2") == 0
     again = {stage for stage, reused in states(engine).items() if not reused}
-    assert again == {"depth", "consistent_depth", "cloud", "mattes", "retime"}
+    assert again == {"depth", "consistent_depth", "cloud", "retime"}
 
 
 def test_killed_at_twenty_random_moments_it_goes_on_to_the_same_bytes(engine, tiny, tmp_path) -> None:
