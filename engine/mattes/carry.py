@@ -6,7 +6,6 @@ a span between keys depends on its own two keys alone, so that correcting one le
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
-from ..failures import RequestFailure
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
 from .edge import guide
 from .palette import BINS, bins, blurred
+from .reuse import Reuse
 from .subjects import fetch
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
@@ -28,37 +27,12 @@ FLOWN, COLOUR, HOME, MOTION, SMOOTH = 2.5, 1.0, 0.5, 1.5, 2.0  # log odds of: wh
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
 
 
-def find_keys(folder: Path, frames: list[int]) -> dict[int, Path]:
-    """Frame -> the artist's mask, by the last number in each picture's name; masks-missing where there is none for any frame."""
-    known, found = set(frames), {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        numbers = re.findall(r"\d+", path.stem)
-        if numbers and path.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp") and int(numbers[-1]) in known:
-            found[int(numbers[-1])] = path
-    if not found:
-        raise RequestFailure(
-            "masks-missing", "There are no drawn masks to carry.", f"{folder} holds no picture whose name ends in one of the clip's frame numbers.",
-            "Draw the subject on at least one frame, and name the picture by that frame.",
-        )
-    return found
-
-
-def read_key(path: Path, size: tuple[int, int]) -> Picture:
-    """A drawn mask at `size` (W, H): bright or opaque is inside."""
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise RequestFailure("masks-missing", "A drawn mask cannot be used.", f"{path.name} is not a picture that can be read.", "Save it as PNG.")
-    values = picture.reshape(*picture.shape[:2], -1).astype(np.float32) / (65535 if picture.dtype == np.uint16 else 255)
-    inside = values[..., -1] if values.shape[-1] in (2, 4) and values[..., -1].min() < 1 else values[..., :3].max(-1)
-    return cv2.resize(inside, size, interpolation=cv2.INTER_AREA)
-
-
 class Carrier:
-    """Carries one subject's keys over all frames, into files under `room`, at the flow's size."""
+    """Carries one subject's keys (frame -> mask at the flow's size) over all frames, into files under `room`."""
 
-    def __init__(self, frames: Frames, flow: Flow, keys: dict[int, Path], room: Path, evidence: Path | None = None) -> None:
+    def __init__(self, frames: Frames, flow: Flow, keys: dict[int, Picture], room: Path, reuse: Reuse, evidence: Path | None = None) -> None:
         self.frames, self.flow, self.room, self.size, self._evidence = frames, flow, room, flow.size, evidence
-        self.keys = {frame: read_key(path, self.size) for frame, path in sorted(keys.items())}
+        self.keys, self._reuse = dict(sorted(keys.items())), reuse
 
     def prepare(self, tell: Callable[[int], None]) -> None:
         """Both ways from every key, up to the next key or cut."""
@@ -68,7 +42,7 @@ class Carrier:
                 run = [key]
                 for frame in self._run(key, way):
                     path = self._path(way, frame)
-                    if not path.is_file():
+                    if not self._reuse.has(path, "carried", f"{key} {run[-1]} {frame}", self.keys[key].tobytes()):
                         write_png(path, np.round(self._step(frame, run, way) * 255).astype(np.uint8))
                     run.append(frame)
                     done += 1

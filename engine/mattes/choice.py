@@ -12,11 +12,12 @@ SHORTEST = 3  # frames: what is seen in fewer is a flicker, not a subject
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing: its ids in the label maps, px of area in each frame that shows it, and where its middle is on average (0..1)."""
+    """One thing: its ids in the label maps, px of area in each frame that shows it, and where its middle and its borders are on average (0..1)."""
 
     ids: frozenset[int]
     areas: dict[int, int]
     middle: tuple[float, float] = (0.5, 0.5)
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom
 
     @property
     def mean_area(self) -> float:
@@ -26,11 +27,10 @@ class Subject:
 
 def choose(found: list[Subject], pixels: int, frames: int, options: Mattes) -> dict[str, Subject]:
     """The wanted subjects by name: largest first, filtered by size and place, then joined, then kept or dropped by rank."""
-    left, top, right, bottom = _region(options.region)
+    region = _region(options.region)
     worth = [
         subject for subject in found
-        if len(subject.areas) >= min(SHORTEST, frames) and subject.mean_area >= options.least * pixels
-        and left <= subject.middle[0] <= right and top <= subject.middle[1] <= bottom
+        if len(subject.areas) >= min(SHORTEST, frames) and subject.mean_area >= options.least * pixels and _lies(subject, region, options.inside)
     ]
     worth.sort(key=lambda subject: (-sum(subject.areas.values()), min(subject.ids)))
     ranks = {rank: subject for rank, subject in enumerate(worth, 1)}
@@ -39,7 +39,8 @@ def choose(found: list[Subject], pixels: int, frames: int, options: Mattes) -> d
         if parts:
             ranks[min(group)] = joined(parts)
     wanted = [rank for group in _groups(options.keep) for rank in group] or sorted(ranks)
-    chosen = {f"subject_{rank}": ranks[rank] for rank in wanted if rank in ranks}
+    dropped = {rank for group in _groups(options.drop) for rank in group}
+    chosen = {f"subject_{rank}": ranks[rank] for rank in wanted if rank in ranks and rank not in dropped}
     if not chosen:
         raise ShotFailure(
             "no-movers", "There is nothing to matte.",
@@ -57,7 +58,14 @@ def joined(parts: list[Subject]) -> Subject:
             areas[frame] = areas.get(frame, 0) + area
     total = sum(sum(part.areas.values()) for part in parts) or 1
     middle = [sum(part.middle[axis] * sum(part.areas.values()) for part in parts) / total for axis in (0, 1)]
-    return Subject(frozenset().union(*(part.ids for part in parts)), areas, (middle[0], middle[1]))
+    low, high = ([pick(part.box[at] for part in parts) for at in axes] for pick, axes in ((min, (0, 1)), (max, (2, 3))))
+    return Subject(frozenset().union(*(part.ids for part in parts)), areas, (middle[0], middle[1]), (*low, *high))
+
+
+def _lies(subject: Subject, region: tuple[float, float, float, float], wholly: bool) -> bool:
+    left, top, right, bottom = region
+    low, high = (subject.box[:2], subject.box[2:]) if wholly else (subject.middle, subject.middle)
+    return left <= low[0] and high[0] <= right and top <= low[1] and high[1] <= bottom
 
 
 def _groups(text: str) -> list[list[int]]:

@@ -28,10 +28,14 @@ def band(mask: Alpha, width: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_
 
 def soften(picture: Colour, mask: Alpha, width: float) -> Alpha:
     """Alpha of a soft mask, free within `width` px of its level 0.5."""
-    sure, maybe = band(mask, width)
+    return within(picture, *band(mask, width), mask, width)
+
+
+def within(picture: Colour, sure: NDArray[np.bool_], maybe: NDArray[np.bool_], guess: Alpha, width: float) -> Alpha:
+    """Alpha between what is surely inside and what is not even maybe: a band of half width `width` px, in which `guess` counts a little."""
     unknown = maybe & ~sure
     weight = np.where(unknown, np.float32(DOUBT), np.float32(1))
-    target = np.where(unknown, mask, sure).astype(np.float32)
+    target = np.where(unknown, guess, sure).astype(np.float32)
     radius = max(1, round(2 * width))
     alpha = guide(picture, target, weight, radius, EPS)
     clear = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)

@@ -12,16 +12,19 @@ import numpy as np
 
 from ..contract.artifacts import FRAME
 from ..contract.options import Mattes
-from ..failures import RequestFailure
-from ..mattes import carry, preview, segment, subjects
-from ..mattes.choice import Subject, choose, joined
+from ..contract.stages import BY_NAME
+from ..mattes import apart, carry, keys, linking, preview, segment
+from ..mattes.choice import Subject, choose
 from ..mattes.layer import Layer
 from ..mattes.outline import Outliner
+from ..mattes.reuse import Reuse
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
+from ..slowmo import sound
 from ..stage import Inputs, Report
 from ..store import read_json, write_json
 
+EVERYBODY = "everybody"  # folder of the matte that is told apart
 HALF = 100  # progress: finding the subjects is the first hundred, writing them the second
 
 
@@ -33,6 +36,7 @@ class Shot:
     flow: Flow
     options: Mattes
     room: Path
+    reuse: Reuse
 
     @cached_property
     def neighbours(self) -> dict[int, tuple[int | None, int | None]]:
@@ -55,7 +59,8 @@ class Shot:
 def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
     """<subject>/alpha, <subject>/foreground, <subject>/contours.json and mattes.json; labels/ (ids at working size)."""
     colour = preview.read_colour(options.preview) if options.preview else None
-    shot = Shot(Frames(inputs["frames"]), Flow(inputs["flow"]), options, room)
+    ground = [str(BY_NAME["mattes"].version), *(inputs[name].name for name in ("frames", "flow", "movers"))]
+    shot = Shot(Frames(inputs["frames"]), Flow(inputs["flow"]), options, room, Reuse(room, " ".join(ground)))
     if options.method == "people":
         chosen = _people(shot, inputs, report)
     elif options.method == "drawn":
@@ -65,17 +70,20 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
     about = []
     for at, (name, subject) in enumerate(chosen.items()):
         tell = partial(_tell, report, len(chosen), at)
-        if options.method != "people":
+        if options.method == "people" and options.split:
+            apart.write(shot.frames, room / EVERYBODY, shot.labels, subject.ids, room / name)
+        elif options.method != "people":
             _write_layer(shot, Layer(shot.frames, shot.flow, shot.labels, set(subject.ids), options.edge), room / name, partial(tell, 0.0, 0.8))
         figures = _write_contours(shot, room / name, partial(tell, 0.8, 0.2))
-        pixels = shot.frames.size if options.method == "people" else shot.flow.size
+        pixels = shot.frames.size if options.method == "people" and not options.split else shot.flow.size
         share = round(subject.mean_area / (pixels[0] * pixels[1]), 5)
         about.append({"name": name, "area": share, "frames": sorted(subject.areas), "contours": figures})
     if colour is not None:
-        preview.write(shot.frames, [room / name for name in chosen], colour, room / "preview.mp4")
+        _preview(shot, [room / name for name in chosen], colour, report)
     report.figures["subjects"] = {subject["name"]: subject["contours"] for subject in about}
     write_json(room / "mattes.json", {"method": report.used, "size": list(shot.frames.size), "subjects": about})
-    for folder in segment.WORK:
+    shot.reuse.close()
+    for folder in (*segment.WORK, EVERYBODY):
         shutil.rmtree(room / folder, ignore_errors=True)
 
 
@@ -83,43 +91,61 @@ def _tell(report: Report, subjects: int, subject: int, before: float, share: flo
     report.progress(round(HALF + HALF * (subject + before + share * part) / subjects), 2 * HALF, f"subject {subject + 1} of {subjects}")
 
 
+def _preview(shot: Shot, layers: list[Path], colour: np.ndarray, report: Report) -> None:
+    """preview.mp4, with the clip's sound where every frame was taken."""
+    path, numbers, source = shot.room / "preview.mp4", shot.frames.numbers, Path(shot.frames.about.get("source", ""))
+    preview.write(shot.frames, layers, colour, path)
+    if not shot.frames.about.get("audio"):
+        return
+    if numbers[-1] - numbers[0] + 1 == len(numbers) and source.is_file():
+        sound.lay_under(path, source, float(shot.frames.times[0]), float(shot.frames.times[-1] + 1 / shot.frames.fps), 1.0)
+    else:
+        report.warning("The preview is silent: frames were left out, or the clip has moved since it was read.")
+
+
 def _people(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
-    """Everybody in the shot as one subject."""
+    """Everybody in the shot as one subject, or each who stands apart."""
     from ..mattes import people
 
-    folder, numbers = shot.room / "subject_1", shot.frames.numbers
+    folder, numbers, split = shot.room / (EVERYBODY if shot.options.split else "subject_1"), shot.frames.numbers, shot.options.split
     weights = people.find_weights(shot.options.weights)
     report.used = people.write(
-        shot.frames, weights, shot.options.ratio, inputs.device, folder, lambda done: report.progress(round(HALF * done / len(numbers)), 2 * HALF, "people"),
+        shot.frames, weights, shot.options.ratio, inputs.device, folder,
+        lambda done: report.progress(round(0.9 * HALF * done / len(numbers)), 2 * HALF, "people"),
     )
-    return choose([Subject(frozenset({1}), people.area(folder, numbers))], shot.frames.size[0] * shot.frames.size[1], len(numbers), shot.options)
+    if not split:
+        return choose([Subject(frozenset({1}), people.area(folder, numbers))], shot.frames.size[0] * shot.frames.size[1], len(numbers), shot.options)
+    report.used += ", told apart along flow"
+    found = linking.link(
+        shot.frames, shot.flow, lambda frame: apart.core(read_png(folder / "alpha" / f"{FRAME % frame}.png"), shot.flow.size), shot.labels,
+        lambda done: report.progress(round(0.9 * HALF + 0.1 * HALF * done / len(numbers)), 2 * HALF, "subjects"),
+    )
+    return choose(found, shot.flow.size[0] * shot.flow.size[1], len(numbers), shot.options)
 
 
 def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
-    """The artist's masks, carried: one subject, or one for each folder within the folder."""
-    if not shot.options.drawn:
-        raise RequestFailure("masks-missing", "There are no drawn masks to carry.", "No folder was given.", "Choose the folder of the drawn masks.")
-    root = Path(shot.options.drawn)
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    """The artist's masks, boxes and points, carried."""
     evidence = inputs["movers"] / "evidence"
-    carriers = []
-    for at, folder in enumerate(folders or [root], 1):
-        keys = carry.find_keys(folder, shot.frames.numbers)
-        carriers.append(carry.Carrier(shot.frames, shot.flow, keys, shot.room / "carried" / str(at), evidence if evidence.is_dir() else None))
+    drawn = keys.gather(shot.frames, shot.flow.size, shot.options.drawn, shot.options.prompts)
+    carriers = {
+        number: carry.Carrier(shot.frames, shot.flow, masks, shot.room / "carried" / str(number), shot.reuse, evidence if evidence.is_dir() else None)
+        for number, masks in drawn.items()
+    }
     total = len(shot.frames) * len(carriers)
-    for at, carrier in enumerate(carriers):
+    for at, carrier in enumerate(carriers.values()):
         carrier.prepare(lambda done, at=at: report.progress(round(0.9 * HALF * min(1, (at * len(shot.frames) + done) / total)), 2 * HALF, "drawn masks"))
-    areas: list[dict[int, int]] = [{} for _ in carriers]
+    ids = np.array([0, *carriers], np.uint8)
+    areas: dict[int, dict[int, int]] = {number: {} for number in carriers}
     for frame in shot.frames.numbers:
-        likely = np.stack([np.full(shot.flow.size[::-1], 0.5, np.float32), *(carrier.likely(frame) for carrier in carriers)])
-        labels = likely.argmax(0).astype(np.uint8)
+        likely = np.stack([np.full(shot.flow.size[::-1], 0.5, np.float32), *(carrier.likely(frame) for carrier in carriers.values())])
+        labels = ids[likely.argmax(0)]
         write_png(shot.labels / f"{FRAME % frame}.png", labels)
-        for at, count in enumerate(np.bincount(labels.ravel(), minlength=len(carriers) + 1)[1:]):
-            if count:
-                areas[at][frame] = int(count)
-    keys_used = ", ".join(str(frame) for carrier in carriers for frame in carrier.keys)
+        for number, area in areas.items():
+            if count := int(np.count_nonzero(labels == number)):
+                area[frame] = count
+    keys_used = ", ".join(str(frame) for carrier in carriers.values() for frame in carrier.keys)
     report.used = f"masks drawn on frames {keys_used}, carried along flow and colours; colour guided edge"
-    return {f"subject_{at}": Subject(frozenset({at}), area) for at, area in enumerate(areas, 1) if area}
+    return {f"subject_{number}": Subject(frozenset({number}), area) for number, area in areas.items() if area}
 
 
 def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
@@ -128,18 +154,12 @@ def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     grown = read_json(inputs["movers"] / "movers.json")["grow"]
     masks = segment.Segmenter(shot.frames, shot.flow, inputs["movers"], grown, shot.room, inputs.get("scene_movers"))
     masks.prepare(lambda done: report.progress(round(0.4 * HALF * done / len(numbers)), 2 * HALF, "edges of what moves"))
-    linker = subjects.Linker()
-    for done, frame in enumerate(numbers, 1):
-        labels = linker.step(frame, masks.mask(frame), shot.field(frame, shot.neighbours[frame][0]), shot.frames.rgb8(frame, shot.flow.size))
-        write_png(shot.labels / f"{FRAME % frame}.png", labels)
-        report.progress(round(0.8 * HALF + 0.2 * HALF * done / len(numbers)), 2 * HALF, "subjects")
+    found = linking.link(
+        shot.frames, shot.flow, masks.mask, shot.labels,
+        lambda done: report.progress(round(0.8 * HALF + 0.2 * HALF * done / len(numbers)), 2 * HALF, "subjects"),
+    )
     report.used = "what moves, by motion, colour and the scenery behind, linked along flow; colour guided edge"
-    parts: dict[int, list[Subject]] = {}
-    for part, whole in sorted(linker.merged().items()):
-        track = linker.tracks[part]
-        middle = (track.centre[0] / shot.flow.size[0], track.centre[1] / shot.flow.size[1])
-        parts.setdefault(whole, []).append(Subject(frozenset({part}), {f: a for f, a in track.frames.items() if a}, middle))
-    return choose([joined(found) for found in parts.values()], shot.flow.size[0] * shot.flow.size[1], len(numbers), shot.options)
+    return choose(found, shot.flow.size[0] * shot.flow.size[1], len(numbers), shot.options)
 
 
 def _write_layer(shot: Shot, layer: Layer, folder: Path, tell: Callable[[float], None]) -> None:
@@ -147,8 +167,11 @@ def _write_layer(shot: Shot, layer: Layer, folder: Path, tell: Callable[[float],
     numbers = shot.frames.numbers
     for done, frame in enumerate(numbers, 1):
         alpha_path, colour_path = (folder / kind / f"{FRAME % frame}.png" for kind in ("alpha", "foreground"))
-        if not (alpha_path.is_file() and colour_path.is_file()):
-            alpha = layer.alpha(frame, [other for other in shot.neighbours[frame] if other is not None])
+        around = [other for other in shot.neighbours[frame] if other is not None]
+        made_of = [f"{frame} {layer.ids} {layer.width}", *((shot.labels / f"{FRAME % other}.png").read_bytes() for other in (frame, *around))]
+        stand = [shot.reuse.has(path, kind, *made_of) for path, kind in ((alpha_path, "alpha"), (colour_path, "foreground"))]
+        if not all(stand):
+            alpha = layer.alpha(frame, around)
             write_png(colour_path, layer.colour(frame, alpha))
             write_png(alpha_path, np.round(alpha * 65535).astype(np.uint16))
         tell(done / len(numbers))

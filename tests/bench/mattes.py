@@ -1,6 +1,7 @@
 """Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N]`; prints a table for RESULTS.md.
 
-DAVIS clips: J and F of what moves (no prompt) and of the first frame's true mask carried. True-alpha clips: MAD, MSE, Grad, dtSSD.
+DAVIS clips: J and F of what moves (no prompt), of the first frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE,
+Grad, dtSSD. `stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.failures import Failure  # noqa: E402
+from engine.mattes import edge  # noqa: E402
 from engine.media.frames import Frames, read_png  # noqa: E402
 from engine.metrics import matting  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
@@ -73,7 +75,7 @@ def truths(folder: Path, numbers: list[int]) -> dict[int, np.ndarray]:
 
 
 def davis(name: str, last: int | None, root: Path) -> str:
-    """One row: J, F without a prompt, J, F from the first mask."""
+    """One row: J, F without a prompt, from the first mask, from the box of the first mask."""
     home = CLIPS / "3_gt" / f"davis_{name}"
     inputs = prepare(home / "JPEGImages" / "480p" / name, last, root)
     true = truths(home / "Annotations" / "480p" / name, Frames(inputs["frames"]).numbers)
@@ -81,12 +83,61 @@ def davis(name: str, last: int | None, root: Path) -> str:
     (root / "drawn").mkdir()
     shutil.copyfile(home / "Annotations" / "480p" / name / f"{first:05d}.png", root / "drawn" / f"{first:05d}.png")
     cells = []
-    for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}):
+    box = f"{first} box {','.join(f'{part:.3f}' for part in _box(true[first] > 0.5))}"
+    for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}, {"method": "drawn", "prompts": box}):
         start = time.process_time()
         found = matted(inputs, root / "room", **knobs)
         scores = [(matting.region(found[n] > 0.5, t > 0.5), matting.boundary(found[n] > 0.5, t > 0.5)) for n, t in true.items()]
         cells += [f"{value:.3f}" for value in np.mean(scores, axis=0)] + [f"{(time.process_time() - start) / len(true):.2f}"]
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
+
+
+def _box(mask: np.ndarray) -> tuple[float, ...]:
+    """Left, top, right, bottom in parts of the picture."""
+    (height, width), (y, x) = mask.shape, np.nonzero(mask)
+    return x.min() / width, y.min() / height, (x.max() + 1) / width, (y.max() + 1) / height
+
+
+def stills() -> list[str]:
+    """Rows: MAD in the unknown band (x 1000) of the narrow and the wide trimaps, tuned-to stills and held-out ones."""
+    home, rows = CLIPS / "3_gt" / "alpha_alphamatting27", []
+    methods = {"blurred mask": _blurred, "colour guided filter (ours)": _guided, "closed form (pymatting)": _closed_form}
+    for name, method in methods.items():
+        cells = []
+        for trimaps in ("Trimap1", "Trimap2"):
+            errors, start = {}, time.process_time()
+            for path in sorted((home / trimaps).glob("*.png")):
+                picture, trimap, true = (cv2.imread(str(home / kind / path.name), flag) for kind, flag in (("Images", 1), (trimaps, 0), ("GroundTruth", 0)))
+                found = method(picture[..., ::-1].astype(np.float32) / 255, trimap)
+                if found is not None:
+                    band = (trimap > 0) & (trimap < 255)
+                    errors[path.stem] = 1000 * float(np.abs(found - true / 255)[band].mean())
+            if not errors:
+                return rows
+            groups = [[e for stem, e in errors.items() if (stem >= "GT20") == late] for late in (False, True)]
+            cells += [f"{np.mean(group):.1f}" for group in groups] + [f"{(time.process_time() - start) / len(errors):.2f}"]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return rows
+
+
+def _blurred(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+    """How much nearer the inside is than the outside."""
+    inside, outside = (cv2.distanceTransform((trimap != value).astype(np.uint8), cv2.DIST_L2, 5) for value in (255, 0))
+    return np.where(trimap == 255, 1, np.where(trimap == 0, 0, outside / np.maximum(inside + outside, 1e-6))).astype(np.float32)
+
+
+def _guided(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+    band = ((trimap > 0) & (trimap < 255)).astype(np.uint8)
+    width = float(np.percentile(cv2.distanceTransform(band, cv2.DIST_L2, 5)[band > 0], 90))
+    return edge.within(picture, trimap == 255, trimap > 0, _blurred(picture, trimap), width)
+
+
+def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
+    try:
+        from pymatting import estimate_alpha_cf
+    except ImportError:
+        return None
+    return estimate_alpha_cf(picture.astype(np.float64), trimap / 255)
 
 
 def alpha(name: str, last: int | None, root: Path) -> str:
@@ -105,13 +156,13 @@ def alpha(name: str, last: int | None, root: Path) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA])
+    parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
         sys.exit("The clips in ../shared are absent.")
     last = chosen.frames - 1 if chosen.frames else None
-    for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s |"),
+    for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s | J box | F box | CPU-s |"),
                             (ALPHA, alpha, "| clip | frames | MAD | MSE | Grad | dtSSD |")):
         names = [name for name in chosen.clips if name in kind]
         if names:
@@ -119,6 +170,8 @@ def main() -> None:
         for name in names:
             with tempfile.TemporaryDirectory() as scratch:
                 print(row(name, last, Path(scratch)), flush=True)
+    if "stills" in chosen.clips:
+        print("| edge step | narrow band | held out | CPU-s | wide band | held out | CPU-s |", "|---" * 7 + "|", *stills(), sep="\n")
 
 
 if __name__ == "__main__":

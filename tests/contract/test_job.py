@@ -99,12 +99,12 @@ def test_masks_in_folders_within_count_too(clip, tmp_path) -> None:
     for subject in ("one", "two"):
         (tmp_path / "drawn" / subject).mkdir(parents=True)
         (tmp_path / "drawn" / subject / "mask_0005.png").write_bytes(b"a")
-    asked = request(clip, wants=("mattes",), options={"mattes": {"drawn": str(tmp_path / "drawn")}})
+    asked = request(clip, wants=("mattes",), options={"mattes": {"method": "drawn", "drawn": str(tmp_path / "drawn")}})
     before = addresses(asked)["mattes"]
     (tmp_path / "drawn" / "two" / "mask_0005.png").write_bytes(b"another")
     assert addresses(asked)["mattes"] != before
     with pytest.raises(WrongOption, match="Drawn masks: there is nothing at"):
-        addresses(request(clip, wants=("mattes",), options={"mattes": {"drawn": str(tmp_path / "nowhere")}}))
+        addresses(request(clip, wants=("mattes",), options={"mattes": {"method": "drawn", "drawn": str(tmp_path / "nowhere")}}))
 
 
 @pytest.mark.parametrize("stage, method, file", [("mattes", "people", "rvm_mobilenetv3.pth"), ("interpolate", "super_slomo", "SuperSloMo.ckpt")])

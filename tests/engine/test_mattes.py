@@ -8,7 +8,7 @@ import pytest
 from engine.contract.options import Mattes
 from engine.failures import RequestFailure, ShotFailure
 from engine.geometry import contour
-from engine.mattes import edge, foreground
+from engine.mattes import apart, edge, foreground, prompts
 from engine.mattes.choice import Subject, choose
 from engine.mattes.outline import Outliner
 from engine.mattes.subjects import Linker
@@ -94,8 +94,48 @@ def test_choice_of_subjects():
     assert {name: sorted(s.ids) for name, s in kept.items()} == {"subject_2": [2]}
     assert sorted(choose(found, 10000, 5, Mattes(join="1+3"))["subject_1"].ids) == [1, 3]
     assert [sorted(s.ids) for s in choose(found, 10000, 5, Mattes(region="0,0,0.3,1")).values()] == [[1]]
+    assert list(choose(found, 10000, 5, Mattes(drop="1,3"))) == ["subject_2"]
     with pytest.raises(ShotFailure) as nothing:
         choose(found, 10000, 5, Mattes(least=0.5))
     assert nothing.value.code == "no-movers"
     with pytest.raises(RequestFailure):
         choose(found, 10000, 5, Mattes(keep="all"))
+
+
+def test_a_rule_of_thumb_by_area_and_left_border():
+    """As the published one has it: the first mask of more than 16000 of 640x360 px that begins right of column 250."""
+    places = [(0.2, 0.5, 0.05, 0.1, 0.35, 0.9), (0.6, 0.5, 0.38, 0.1, 0.8, 0.9), (0.7, 0.5, 0.45, 0.2, 0.9, 0.8), (0.9, 0.5, 0.85, 0.4, 0.95, 0.6)]
+    sizes = [40000, 30000, 20000, 9000]
+    found = [Subject(frozenset({n}), {f: size for f in range(5)}, place[:2], place[2:]) for n, (place, size) in enumerate(zip(places, sizes), 1)]
+    rule = Mattes(least=16000 / (640 * 360), region=f"{250 / 640},0,1,1", inside=True, subjects=1)
+    assert [sorted(subject.ids) for subject in choose(found, 640 * 360, 5, rule).values()] == [[3]]
+
+
+def test_a_box_and_points_find_what_lies_there():
+    dice = np.random.default_rng(5)
+    disc, other = _disc(110, 90, 40), _disc(250, 60, 25)
+    picture = np.full((H, W, 3), (60, 90, 60), np.float32) + disc[..., None] * (130, -30, -30) + other[..., None] * (120, -30, -20)
+    picture = np.clip(picture + dice.normal(0, 12, (H, W, 3)), 0, 255).astype(np.uint8)
+
+    def overlap(text: str, true: np.ndarray) -> float:
+        found = prompts.seed(picture, prompts.read(text)[1][7]) > 0.5
+        return np.sum(found & (true > 0.5)) / np.sum(found | (true > 0.5))
+
+    assert overlap("7 box 0.18,0.2,0.52,0.8", disc) > 0.95
+    assert overlap(f"7 in {110 / W},{90 / H}", disc) > 0.9
+    assert overlap(f"7 in {250 / W},{60 / H}; 7 out {110 / W},{90 / H}", other) > 0.9
+    corrected = prompts.seed(picture, prompts.read(f"7 in {110 / W},{90 / H}")[1][7], _disc(112, 92, 42))
+    assert np.sum((corrected > 0.5) & (disc > 0.5)) / np.sum((corrected > 0.5) | (disc > 0.5)) > 0.95
+    assert prompts.seed(picture, prompts.read("7 out 0.5,0.5")[1][7]).sum() == 0
+    for wrong in ("7 box 0,0,1", "box 0,0,1,1", "7 near 0.5,0.5", "7 in a,b"):
+        with pytest.raises(RequestFailure):
+            prompts.read(wrong)
+    assert sorted(prompts.read("3#2 box 0,0,1,1; 5 in .5,.5;")) == [1, 2]
+
+
+def test_everybody_told_apart_by_what_is_nearest():
+    labels = np.zeros((H, W), np.uint8)
+    labels[60:120, 40:80], labels[60:120, 200:260] = 1, 4
+    owner = apart.nearest(labels, (2 * W, 2 * H))
+    assert owner.shape == (2 * H, 2 * W) and (owner[:, :200] == 1).all() and (owner[:, 330:] == 4).all() and set(np.unique(owner)) == {1, 4}
+    assert not apart.nearest(np.zeros((H, W), np.uint8), (W, H)).any()

@@ -3,16 +3,21 @@
 import shutil
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from engine import store
 from engine.contract import options
 from engine.contract.job import Request
 from engine.failures import RequestFailure, ShotFailure
+from engine.mattes import carry, people
+from engine.mattes.layer import Layer
 from engine.media.flow import both_ways, flow_path, write_flow
 from engine.media.frames import read_png, write_png
+from engine.nets import rvm
 from engine.stage import Inputs, Report
 from engine.stages import mattes
 
@@ -52,7 +57,7 @@ def inputs(tmp_path_factory) -> Inputs:
 
 def _run(inputs: Inputs, room: Path, **knobs) -> Report:
     report = Report("mattes", lambda message: None, lambda done, total, note: None)
-    room.mkdir(exist_ok=True)
+    room.mkdir(parents=True, exist_ok=True)
     mattes.run(inputs, options.Mattes(**knobs), report, room)
     return report
 
@@ -86,6 +91,103 @@ def test_a_drawn_mask_is_carried_both_ways(inputs, tmp_path):
     assert min(_overlap(tmp_path / "room")) > 0.8 and "5" in report.used
 
 
+def test_a_box_is_enough_and_sound_stays(inputs, tmp_path):
+    with_sound = tmp_path / "clip.mp4"
+    _film_with_sound(with_sound)
+    shutil.copytree(inputs["frames"], tmp_path / "frames")
+    about = store.read_json(tmp_path / "frames" / "clip.json")
+    store.write_json(tmp_path / "frames" / "clip.json", {**about, "audio": True, "source": str(with_sound)})
+    mine = Inputs(inputs.request, {**inputs.folders, "frames": tmp_path / "frames"})
+    x = 50 + 8 * 4
+    box = f"5 box {(x - 32) / W},{(55 - 32) / H},{(x + 32) / W},{(55 + 32) / H}"
+    report = _run(mine, tmp_path / "room", method="drawn", prompts=box, preview="0,0,0")
+    assert min(_overlap(tmp_path / "room")) > 0.8 and "5" in report.used
+    with av.open(str(tmp_path / "room" / "preview.mp4")) as film:
+        assert film.streams.video[0].frames == T and abs(float(film.streams.audio[0].duration * film.streams.audio[0].time_base) - T / 24) < 0.1
+
+
+def _film_with_sound(path: Path) -> None:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.random.default_rng(1).normal(0, 0.1, (1, 48000)).astype(np.float32), "fltp", "mono")
+        frame.sample_rate = 48000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+
+
+def test_a_corrected_mask_makes_its_own_spans_anew_and_no_other(inputs, tmp_path, monkeypatch):
+    """Keys on 2, 5 and 8: another mask on 8 leaves what lies before 5 as it is, and gives what a run of its own gives."""
+    for folder, last in (("drawn", 7), ("corrected", 6.5)):
+        for number, at in ((2, 1), (5, 4), (8, last)):
+            write_png(tmp_path / folder / f"{number:04d}.png", (_truth(at) * 255).astype(np.uint8))
+    steps: list[tuple[int, int]] = []
+    carried, softened = carry.Carrier._step, Layer._soften
+    monkeypatch.setattr(carry.Carrier, "_step", lambda self, frame, run, way: steps.append((frame, way)) or carried(self, frame, run, way))
+    soft: list[int] = []
+    monkeypatch.setattr(Layer, "_soften", lambda self, frame: soft.append(frame) or softened(self, frame))
+    _run(inputs, tmp_path / "rooms" / "a", method="drawn", drawn=str(tmp_path / "drawn"))
+    store.write_json(tmp_path / "rooms" / "a" / store.DONE, {})
+    assert len(steps) == 4 + 6
+    steps.clear()
+    soft.clear()
+    _run(inputs, tmp_path / "rooms" / "b", method="drawn", drawn=str(tmp_path / "corrected"))
+    assert sorted(steps) == [(6, -1), (7, -1), (9, 1)] and not {1, 2, 3} & set(soft)
+    _run(inputs, tmp_path / "alone", method="drawn", drawn=str(tmp_path / "corrected"))
+    assert _bytes(tmp_path / "rooms" / "b") == _bytes(tmp_path / "alone")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A network that has learned nothing: what it sees matters not, that it sees the same does."""
+    torch.manual_seed(4)
+    path = tmp_path_factory.mktemp("weights") / "rvm.pth"
+    net = rvm.MattingNetwork()
+    with torch.no_grad():
+        net.project_mat.conv.bias[3] = 0.5  # of the matte, so that it is neither all nor nothing
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def test_people_go_on_with_the_states_where_they_were_stopped(inputs, weights, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int, note: str) -> None:
+        if note == "people" and done >= 90:  # the last frame, one after the states that were kept
+            raise Stop
+
+    knobs = {"method": "people", "weights": str(weights), "least": 0.0}
+    _run(inputs, tmp_path / "whole", **knobs)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(Stop):
+        mattes.run(inputs, options.Mattes(**knobs), Report("mattes", lambda message: None, stop), tmp_path / "stopped")
+    last = tmp_path / "stopped" / "subject_1" / "alpha" / f"{T:06d}.png"
+    assert (last.parent.parent / "states" / "000008.npz").is_file()
+    last.write_bytes(b"half")
+    _run(inputs, tmp_path / "stopped", **knobs)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_people_are_told_apart(inputs, tmp_path, monkeypatch):
+    """Two discs in one matte come out as two subjects, which together are that matte."""
+    def everybody(frames, weights, ratio, device, room, tell) -> str:
+        for at, frame in enumerate(frames.numbers):
+            alpha = np.maximum(_truth(at - 3), np.roll(_truth(0), 100, axis=1))
+            write_png(room / "alpha" / f"{frame:06d}.png", np.round(alpha * 65535).astype(np.uint16))
+            write_png(room / "foreground" / f"{frame:06d}.png", frames.rgb(frame))
+            tell(at + 1)
+        return "play"
+
+    monkeypatch.setattr(people, "write", everybody)
+    _run(inputs, tmp_path, method="people", weights=__file__, split=True)
+    names = [subject["name"] for subject in store.read_json(tmp_path / "mattes.json")["subjects"]]
+    assert names == ["subject_1", "subject_2"] and not (tmp_path / "everybody").exists()
+    for at in range(T):
+        parts = [read_png(tmp_path / name / "alpha" / f"{at + 1:06d}.png") for name in names]
+        whole = np.round(np.maximum(_truth(at - 3), np.roll(_truth(0), 100, axis=1)) * 65535)
+        assert np.array_equal(parts[0] + parts[1], whole.astype(np.uint16)) and all((part > 32767).sum() > 500 for part in parts)
+
+
 def test_refusals(inputs, tmp_path):
     with pytest.raises(ShotFailure) as nothing:
         _run(inputs, tmp_path / "a", least=0.9)
@@ -93,5 +195,8 @@ def test_refusals(inputs, tmp_path):
     with pytest.raises(RequestFailure) as missing:
         _run(inputs, tmp_path / "b", method="drawn", drawn=str(tmp_path / "nowhere"))
     assert missing.value.code == "masks-missing"
+    for at, wrong in enumerate(("12 box 0,0,1,1", "3 in 5", "3 out 0.5,0.5")):
+        with pytest.raises(RequestFailure):
+            _run(inputs, tmp_path / f"p{at}", method="drawn", prompts=wrong)
     with pytest.raises(RequestFailure):
         _run(inputs, tmp_path / "c", preview="green")

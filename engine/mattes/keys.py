@@ -1,0 +1,76 @@
+"""The mattes room, the keys of a drawn subject: masks that the artist drew, boxes and points; numpy and OpenCV only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..failures import RequestFailure
+from ..media.frames import Frames
+from . import prompts
+
+Picture = NDArray[np.float32]  # [H, W] 0..1
+Keys = dict[int, Picture]  # frame -> mask
+
+
+def gather(frames: Frames, size: tuple[int, int], drawn: str, prompted: str) -> dict[int, Keys]:
+    """Number of the subject, from 1 -> its keys at `size` (W, H). One subject, or one for each folder within the folder."""
+    if not (drawn or prompted):
+        raise RequestFailure(
+            "masks-missing", "There are no drawn masks to carry.", "Neither a folder nor a box or point was given.",
+            "Choose the folder of the drawn masks, or say where the subject is.",
+        )
+    found: dict[int, Keys] = {}
+    if drawn:
+        root = Path(drawn)
+        folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        for subject, folder in enumerate(folders or [root], 1):
+            found[subject] = {frame: read_key(path, size) for frame, path in sorted(find_keys(folder, frames.numbers).items())}
+    for subject, said in sorted(prompts.read(prompted).items()):
+        for frame, prompt in sorted(said.items()):
+            keys = found.setdefault(subject, {})
+            keys[frame] = _seeded(frames, size, frame, prompt, keys.get(frame))
+    return found
+
+
+def _seeded(frames: Frames, size: tuple[int, int], frame: int, prompt: prompts.Prompt, drawn: Picture | None) -> Picture:
+    if frame not in frames.numbers:
+        raise RequestFailure(
+            "wrong-option", "A box or a point lies outside the shot.", f"The shot has no frame {frame}.", "Give it on a frame of the chosen range.",
+        )
+    mask = prompts.seed(frames.rgb8(frame, size), prompt, drawn)
+    if not mask.any():
+        raise RequestFailure(
+            "masks-missing", "Nothing was found where the box or the points are.", f"On frame {frame} the colours there are those of what is around.",
+            "Draw the subject's mask on that frame, or add points.",
+        )
+    return mask
+
+
+def find_keys(folder: Path, frames: list[int]) -> dict[int, Path]:
+    """Frame -> the artist's mask, by the last number in each picture's name; masks-missing where there is none for any frame."""
+    known, found = set(frames), {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        numbers = re.findall(r"\d+", path.stem)
+        if numbers and path.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp") and int(numbers[-1]) in known:
+            found[int(numbers[-1])] = path
+    if not found:
+        raise RequestFailure(
+            "masks-missing", "There are no drawn masks to carry.", f"{folder} holds no picture whose name ends in one of the clip's frame numbers.",
+            "Draw the subject on at least one frame, and name the picture by that frame.",
+        )
+    return found
+
+
+def read_key(path: Path, size: tuple[int, int]) -> Picture:
+    """A drawn mask at `size` (W, H): bright or opaque is inside."""
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise RequestFailure("masks-missing", "A drawn mask cannot be used.", f"{path.name} is not a picture that can be read.", "Save it as PNG.")
+    values = picture.reshape(*picture.shape[:2], -1).astype(np.float32) / (65535 if picture.dtype == np.uint16 else 255)
+    inside = values[..., -1] if values.shape[-1] in (2, 4) and values[..., -1].min() < 1 else values[..., :3].max(-1)
+    return cv2.resize(inside, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,107 @@
+"""The mattes room, boxes and points in place of a drawn mask: what lies there by its colours; numpy and OpenCV only.
+
+A prompt is written as 'FRAME box LEFT,TOP,RIGHT,BOTTOM', 'FRAME in X,Y' or 'FRAME out X,Y', several separated by ';', in parts of the
+picture from its top left. 'FRAME#2' is of a second subject.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..failures import RequestFailure
+
+Picture = NDArray[np.float32]  # [H, W] 0..1
+
+NUMBERS = {"box": 4, "in": 2, "out": 2}
+REACH = 0.12  # of the longer side: how far from a point without a box the subject is looked for first
+DOT = 0.008  # of the longer side: radius round a point that is surely what it says
+ROUNDS = 5
+_PART = re.compile(r"\s*(\d+)(?:#(\d+))?\s+(box|in|out)\s+([-\d.,\s]+)\s*")
+
+
+@dataclass
+class Prompt:
+    """What was said of one subject on one frame, in parts of the picture."""
+
+    box: list[tuple[float, ...]] = field(default_factory=list)
+    inside: list[tuple[float, ...]] = field(default_factory=list)
+    outside: list[tuple[float, ...]] = field(default_factory=list)
+
+
+def read(text: str) -> dict[int, dict[int, Prompt]]:
+    """Subject (from 1) -> frame -> prompt."""
+    found: dict[int, dict[int, Prompt]] = {}
+    for part in filter(str.strip, text.split(";")):
+        match = _PART.fullmatch(part)
+        values = tuple(float(value) for value in match[4].split(",") if _is_number(value)) if match else ()
+        if match is None or len(values) != NUMBERS[match[3]]:
+            raise RequestFailure(
+                "wrong-option", "A box or a point cannot be read.", f"'{part.strip()}' is none.",
+                "Write '12 box 0.2,0.1,0.5,0.9' or '12 in 0.3,0.4', in parts of the picture.",
+            )
+        prompt = found.setdefault(int(match[2] or 1), {}).setdefault(int(match[1]), Prompt())
+        {"box": prompt.box, "in": prompt.inside, "out": prompt.outside}[match[3]].append(values)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\s*-?(\d+\.?\d*|\.\d+)\s*", text) is not None
+
+
+def seed(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None = None) -> Picture:
+    """The mask [H, W] of what is meant in an RGB picture [H, W, 3]; `drawn` is a mask that the points correct. GrabCut (Rother 2004)."""
+    states = _start(picture.shape[:2], prompt, drawn)
+    sure = np.isin(states, (cv2.GC_BGD, cv2.GC_FGD))
+    said = states.copy()
+    cv2.setRNGSeed(1)  # its colour clusters start at random
+    if (states % 2 == 1).any() and (states % 2 == 0).any():
+        cv2.grabCut(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), states, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    states[sure] = said[sure]
+    found = (states % 2).astype(np.uint8)
+    return _meant(found, prompt).astype(np.float32)
+
+
+def _start(shape: tuple[int, int], prompt: Prompt, drawn: Picture | None) -> NDArray[np.uint8]:
+    """GrabCut's four states: what is sure and what is likely."""
+    height, width = shape
+    longest = max(shape)
+    states = np.full(shape, cv2.GC_PR_BGD, np.uint8)
+    if drawn is not None:
+        near = 2 * round(REACH * longest / 6) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (near, near))
+        mask = (drawn > 0.5).astype(np.uint8)
+        states[mask > 0] = cv2.GC_PR_FGD
+        states[cv2.dilate(mask, kernel) == 0] = cv2.GC_BGD
+        states[cv2.erode(mask, kernel) > 0] = cv2.GC_FGD
+    elif prompt.box:
+        states[:] = cv2.GC_BGD
+        for left, top, right, bottom in prompt.box:
+            rows, columns = slice(max(0, round(top * height)), max(0, round(bottom * height))), slice(max(0, round(left * width)), max(0, round(right * width)))
+            states[rows, columns] = cv2.GC_PR_FGD
+    else:
+        for x, y in prompt.inside:
+            cv2.circle(states, (round(x * width), round(y * height)), round(REACH * longest), cv2.GC_PR_FGD, -1)
+    for points, state in ((prompt.inside, cv2.GC_FGD), (prompt.outside, cv2.GC_BGD)):
+        for x, y in points:
+            cv2.circle(states, (round(x * width), round(y * height)), max(1, round(DOT * longest)), state, -1)
+    return states
+
+
+def _meant(found: NDArray[np.uint8], prompt: Prompt) -> NDArray[np.uint8]:
+    """Of the blobs found, those under a point, or without points the larger ones; without pinholes."""
+    height, width = found.shape
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, label, about, _ = cv2.connectedComponentsWithStats(found, connectivity=8)
+    if count < 2:
+        return found
+    areas = about[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    if prompt.inside:
+        under = {int(label[min(height - 1, round(y * height)), min(width - 1, round(x * width))]) for x, y in prompt.inside}
+        return np.isin(label, sorted(under - {0})).astype(np.uint8)
+    return (areas > 0.1 * areas.max())[label].astype(np.uint8)
