@@ -60,21 +60,21 @@ def _import_retimed(
         place.made(slow, "root").object = place.root_of(clip, scene)  # one empty corrects both worlds
         camera.import_camera(slow, stage, folder)
         _share(clip, slow, stage)
-        yield 0.1, "Slow motion: tracks"
+        yield 0.1, "Tracks"
         write_tracks(slow, folder)
     if (folder / "depth" / "depth.json").is_file():
         for _ in displace.build():
-            yield 0.2, "Slow motion: depth"
+            yield 0.2, "Depth"
         for as_points in (False, True):
             fresh = slow.unflatten.made.get(depth.POINTS) is None
             made = depth.import_depth(slow, stage, folder / "depth", folder, pictures, as_points)
             if as_points and fresh:  # the surface shows the same; both at once cost twice
                 made.hide_render = made.hide_viewport = True
-            yield 0.4, "Slow motion: depth"
+            yield 0.4, "Depth"
     subjects = sorted(entry.parent.name for entry in (folder / "alpha").glob("*/contours.json"))
     for subject in subjects:
         for _ in mattes.import_mask(slow, folder / "alpha", subject):
-            yield 0.6, f"Slow motion: matte of {subject}"
+            yield 0.6, "Mattes"
 
 
 def _share(clip: bpy.types.MovieClip, slow: bpy.types.MovieClip, stage: bpy.types.Scene) -> None:

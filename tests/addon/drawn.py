@@ -67,8 +67,10 @@ def of_sources() -> set[str]:
             first = node.args[0] if isinstance(node, ast.Call) and node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and ast.unparse(node.func) in ("say", "Work"):
                 found.add(first.value)
-            if isinstance(node, ast.Yield) and path.name == "everything.py" and isinstance(getattr(node.value, "elts", [None])[-1], ast.Constant):
-                found.add(node.value.elts[1].value)
+            if isinstance(node, ast.Yield) and path.parent.name == "importers" and isinstance(node.value, ast.Tuple):
+                note = node.value.elts[1]
+                assert not isinstance(note, ast.JoinedStr), f"{path}:{node.lineno}: a note that no table can hold"
+                found |= {note.value} if isinstance(note, ast.Constant) else set()
             if isinstance(node, ast.Assign) and path.name == "setup.py":
                 pairs = [(target, node.value) for target in node.targets]
                 if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
