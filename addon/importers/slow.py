@@ -27,6 +27,8 @@ def import_slow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[s
     stage = _scene(clip, scene, slow, found["slowmo"], match)
     if "retimed" in found:
         yield from _import_retimed(clip, scene, slow, stage, found["slowmo"], found["retimed"])
+    if "slow mattes" in found:
+        yield from _import_mattes(slow, found["slow mattes"] / "alpha")
     if place.numbered(found["slowmo"] / "vectors", ".exr"):
         offer_blur(stage, slow, found["slowmo"] / "vectors")
     if clip.unflatten.slow_strip:
@@ -71,9 +73,14 @@ def _import_retimed(
             if as_points and fresh:  # the surface shows the same; both at once cost twice
                 made.hide_render = made.hide_viewport = True
             yield 0.4, "Depth"
-    subjects = sorted(entry.parent.name for entry in (folder / "alpha").glob("*/contours.json"))
-    for subject in subjects:
-        for _ in mattes.import_mask(slow, folder / "alpha", subject):
+
+
+def _import_mattes(slow: bpy.types.MovieClip, folder: Path) -> Iterator[tuple[float, str]]:
+    for subject in sorted(entry.parent.name for entry in folder.glob("*/contours.json")):
+        numbers = place.numbered(folder / subject, ".png")
+        if numbers:
+            place.picture(slow, f"alpha {subject}", folder / subject / f"{numbers[0]:06d}.png", "Non-Color")
+        for _ in mattes.import_mask(slow, folder, subject):
             yield 0.6, "Mattes"
 
 

@@ -41,14 +41,24 @@ class Plan:
     plain: Map
 
 
-def plan(first: Picture, second: Picture, course: Course, t: float, overlay: Map | None = None) -> Plan:
+@dataclass(frozen=True)
+class Light:
+    """Gain and offset [3] between the light of two pictures; `same` where it is not worth telling."""
+
+    gain: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    same: bool
+
+
+def plan(first: Picture, second: Picture, course: Course, t: float, overlay: Map | None = None, lit: Light | None = None) -> Plan:
     """Two hypotheses at the time t in (0, 1): the motion seen from the first picture, and from the second.
 
     Each pixel is taken from the picture that sees it: where the flow of the other one disagrees there, it is hidden, and so it is
     behind an overlay. A hypothesis counts where its pixel really lands here and both pictures agree.
     """
     forward, backward = course.motion.forward, course.motion.backward
-    second = _lit_alike(first, second, forward)
+    lit = lit or light(first, second, forward)
+    second = second if lit.same else second * lit.gain + lit.offset  # for comparing only
     moved_a, moved_b = course.from_first(t), course.from_second(t)
     from_a, from_b = inverse(moved_a), inverse(moved_b)
     onward, back = look(forward, from_a), look(backward, from_b)
@@ -90,8 +100,8 @@ def _sharply(picture: NDArray[np.float32], offset: Flow, sharp: Map) -> NDArray[
     return smooth + (look(picture, offset, cv2.INTER_CUBIC) - smooth) * _like(sharp, smooth)
 
 
-def _lit_alike(first: Picture, second: Picture, forward: Flow) -> Picture:
-    """The second picture in the first one's light, for comparing: a flash or a change of exposure is no sign of wrong motion."""
+def light(first: Picture, second: Picture, forward: Flow) -> Light:
+    """What brings the second picture into the first one's light: a flash or a change of exposure is no sign of wrong motion."""
     high, wide = first.shape[:2]
     y, x = np.mgrid[0:high:SPARSE, 0:wide:SPARSE]
     there = forward[::SPARSE, ::SPARSE]
@@ -99,9 +109,7 @@ def _lit_alike(first: Picture, second: Picture, forward: Flow) -> Picture:
     row = np.clip(np.rint(y + there[..., 1]), 0, high - 1).astype(int)
     a, b = first[::SPARSE, ::SPARSE].reshape(-1, first.shape[2]), second[row, column].reshape(-1, first.shape[2])
     gain = (a.std(0) + 1) / (b.std(0) + 1)
-    offset = a.mean(0) - gain * b.mean(0)
-    alike = np.abs(a.mean(0) - b.mean(0)).max() < SAME_LIGHT
-    return second if alike else second * gain + offset
+    return Light(gain, a.mean(0) - gain * b.mean(0), bool(np.abs(a.mean(0) - b.mean(0)).max() < SAME_LIGHT))
 
 
 def _difference(a: Picture, b: Picture) -> Map:

@@ -12,7 +12,7 @@ from ..ahead import ahead, count, one_thread_each
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
-from . import between, overlay, pictures
+from . import bands, overlay, pictures
 from .courses import Courses
 from .motion import Course, Picture
 from .timeline import Moment, Timeline
@@ -76,9 +76,9 @@ class Flowing(Maker):
         still, here = self.overlays.over(moment.before), course.result()
 
         def make(a: Picture, b: Picture) -> Picture:
-            plan = between.plan(a, b, here, moment.fraction, still)
-            self._plain.append(float(plan.plain.mean()))
-            return between.render(plan, a, b)
+            made, plain = bands.make(a, b, here, moment.fraction, still)
+            self._plain.append(plain)
+            return made
 
         made = make(a, b) if still is None else overlay.apart(make, a, b, moment.fraction, still)
         return pictures.encode(made, self.frames.bits)

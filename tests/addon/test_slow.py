@@ -24,7 +24,8 @@ def made(unflatten, scene, tmp_path):
     np.savez(slow / "times.npz", time=1 + np.arange(13) / 4, before=0, after=0, fraction=0.0, fps=np.array([24000, 1001]))
     shutil.copy(tmp_path / "fine" / "camera" / "camera.npz", slow / "camera.npz")
     shutil.copytree(tmp_path / "fine" / "depth", slow / "depth")
-    shutil.copytree(tmp_path / "fine" / "mattes" / "person", slow / "alpha" / "person")
+    shutil.copytree(tmp_path / "fine" / "mattes" / "person" / "alpha", slow / "alpha" / "person")
+    shutil.copy(tmp_path / "fine" / "mattes" / "person" / "contours.json", slow / "alpha" / "person")
     spots = np.array([[0.2, 1.0, 1.7], [-0.5, 2.0, 1.0]])
     seen = np.concatenate([fine.project(row, spots) for row in range(13)])
     np.savez(slow / "tracks.npz", track=np.tile([3, 5], 13), frame=np.repeat(np.arange(1, 14), 2), xy=seen)
@@ -81,6 +82,7 @@ def test_everything_stands_at_the_truth_between_frames(made):
         assert np.abs(at * fine.size - np.c_[truth[:, 0], fine.size[1] - truth[:, 1]]).max() < 1e-3
     mask = slow.unflatten.made["mask person"].mask
     assert (mask.frame_start, mask.frame_end) == (1, 13)
+    assert slow.unflatten.made["alpha person"].image.source == "SEQUENCE"
 
 
 def test_again_updates_in_place(made, tmp_path):

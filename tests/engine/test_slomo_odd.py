@@ -12,7 +12,7 @@ from engine.contract.options import Frames as FramesOptions
 from engine.contract.options import Interpolate
 from engine.media.frames import Frames
 from engine.metrics.image import psnr
-from engine.slowmo import between, motion, overlay, timeline
+from engine.slowmo import bands, between, motion, overlay, timeline
 from engine.stage import Inputs, Report
 from engine.stages import frames as frames_stage
 from engine.stages import interpolate
@@ -57,6 +57,19 @@ def test_a_logo_stays_on_a_moving_picture():
     made = overlay.apart(lambda a, b: between.render(between.plan(a, b, course, 0.5, logo), a, b), a, b, 0.5, logo)
     assert psnr(made[LOGO], truth[LOGO]) > psnr(bent[LOGO], truth[LOGO]) + 2
     assert np.abs(made - truth)[drawn].max() < 2
+
+
+def test_bands_make_the_same_picture(monkeypatch):
+    _, pictures = panning(3, 7)
+    tall = [np.clip(np.concatenate([picture, picture[::-1], picture]) * gain, 0, 255) for picture, gain in zip(pictures, (1.0, 0.8, 1.0))]
+    a, b = (np.roll(picture, 5 * k, 0).astype(np.float32) for k, picture in enumerate(tall[:2]))
+    onward = motion.find(b, tall[2].astype(np.float32)).forward
+    course = motion.course(motion.find(a, b), None, onward)
+    whole, plain = bands.make(a, b, course, 0.3)
+    monkeypatch.setattr(bands, "WHOLE", 0)
+    monkeypatch.setattr(bands, "TALL", 50)
+    made, also = bands.make(a, b, course, 0.3)
+    assert np.abs(made - whole).mean() < 0.02 and np.percentile(np.abs(made - whole), 99.9) < 1 and also == pytest.approx(plain, abs=1e-3)
 
 
 def test_a_camera_that_stands_has_no_logo():
