@@ -183,16 +183,15 @@ def rigs() -> Iterator[float]:
 
 
 def show_preferences() -> Iterator[float]:
-    """The add-on's own page, in the place of the properties editor."""
-    area = editor("PROPERTIES")
+    """The add-on's own page, in the place of the footage."""
+    area = editor()
     area.type = "PREFERENCES"
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "Unflatten"
-    wide = editor("CLIP_EDITOR")
-    wide.type = "PREFERENCES"
-    yield 1.0
-    with within(wide):
+    yield 0.5
+    with within(area):
         bpy.ops.preferences.addon_expand(module=MODULE)
+    area.tag_redraw()
     yield 2.0
     picture("8_preferences")
 
