@@ -20,6 +20,7 @@ from . import preferences, request, versions
 from .process import Engine
 
 TICK = 0.1  # s between looks at the queue
+CALM = 0.25  # s between two drawings of progress: more often tells no more, and drawing is what an artist would feel
 
 
 @dataclass
@@ -158,6 +159,7 @@ class Job:
 
 _queue: list[Job] = []
 _last: dict[int, Job] = {}  # clip -> its last job, for the panel
+_stale, _drawn_at = False, 0.0  # whether panels show less than is known, and when they were drawn last
 
 
 def make(clip: bpy.types.MovieClip, scene: bpy.types.Scene, wants: tuple[str, ...] = ()) -> Job:
@@ -210,9 +212,17 @@ def tick() -> float | None:
         if job.finished:
             _queue.remove(job)
             changed = True
-    if changed:
-        redraw()
+    _show(changed)
     return TICK if _queue else None
+
+
+def _show(changed: bool) -> None:
+    """Draw what has changed, now or soon."""
+    global _stale, _drawn_at
+    _stale = _stale or changed
+    if _stale and (not _queue or time.monotonic() - _drawn_at > CALM):
+        _stale, _drawn_at = False, time.monotonic()
+        redraw()
 
 
 def of(clip: bpy.types.MovieClip) -> Job | None:

@@ -43,6 +43,15 @@ def test_run_waits_and_imports(stage_set):
     assert {result.name for result in clip.unflatten.results} >= {"frames", "orient", "consistent_depth"}
 
 
+def test_the_add_on_s_folder_is_only_read(stage_set, tmp_path):
+    """It may lie where nobody may write; the engine's results go to the store, its request to the temporary folder."""
+    stage_set()
+    root = tmp_path / "root"
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if "__pycache__" not in str(path) and path.is_file()}
+    bpy.ops.unflatten.run(wants="camera,mattes")
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if "__pycache__" not in str(path) and path.is_file()} == before
+
+
 def test_again_changes_nothing(stage_set):
     stage_set()
     bpy.ops.unflatten.run(wants="camera,depth,cloud,mattes")
