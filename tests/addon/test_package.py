@@ -61,6 +61,7 @@ def archive(tmp_path_factory):
 def test_the_zip_holds_the_source_and_nothing_else(archive):
     names = zipfile.ZipFile(archive).namelist()
     assert {"__init__.py", "blender_manifest.toml", "addon/panels.py", "engine/contract/stages.py", "engine/__main__.py"} <= set(names)
+    assert {"README.md", "addon/languages/ja_JP.json", "addon/shipped/presets/unflatten/Draft.py", "addon/farm/unflatten.js"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "sample/", ".", "demo/", "build.py")) or "__pycache__" in name or name.endswith(".whl")]
     assert archive.stat().st_size < 5_000_000
 
