@@ -79,8 +79,8 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE", width: 
     region = bpy.context.region
     scale = bpy.context.preferences.system.ui_scale or 1.0
     letters = width or max(20, int((region.width if region else 280) / (7.2 * scale)) - 6)
-    if any(ord(letter) > 0x2E80 for letter in text):  # Chinese and Japanese: twice as wide
-        letters //= 2
+    wide = sum(ord(letter) > 0x2E80 for letter in text)  # Chinese and Japanese: twice as wide
+    letters = max(1, letters * len(text) // max(1, len(text) + wide))
     column = layout.column(align=True)
     column.scale_y = 0.85
     for index, line in enumerate(wrap(text, letters)):
