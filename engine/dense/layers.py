@@ -46,19 +46,20 @@ def background(
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
     steady = _trust_off_ramps(found.rho, found.information)
     weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
-    typical = _typical(found.rho, weight)
-    reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * typical) ** -2)
+    middle = typical(found.rho, weight)
+    reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * middle) ** -2)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    rho = fill(measured, weight, guide, strength / (FLATNESS * typical) ** 2, EDGE).clamp(min=low)
+    rho = fill(measured, weight, guide, strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
-    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * typical) ** -2, weight, measured))
+    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * middle) ** -2, weight, measured))
     return Background(*arrays, mask)
 
 
-def _typical(rho: torch.Tensor, weight: torch.Tensor) -> float:
+def typical(rho: torch.Tensor, weight: torch.Tensor) -> float:
+    """The inverse depth in the middle of what is known best."""
     sure = weight > weight.median()
     some = rho[sure] if bool(sure.any()) else rho
     return max(float(some.median()), 1e-9)
@@ -73,12 +74,12 @@ def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tens
     return 1 / (1 + step**4)
 
 
-def stands(scene: Background, rays: Picture, up: np.ndarray) -> tuple[list[Stand], np.ndarray]:
-    """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still)."""
+def stands(scene: Background, rays: Picture, up: np.ndarray, height: float) -> tuple[list[Stand], np.ndarray]:
+    """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still); see `contact.stand`."""
     count, labels = pieces(scene.mover)
     grown = cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     still = scene.measured & ~grown
-    return [stand(labels == k + 1, still, scene.rho, scene.information, rays, up) for k in range(count)], labels
+    return [stand(labels == k + 1, still, scene.rho, scene.information, rays, up, height) for k in range(count)], labels
 
 
 def compose(

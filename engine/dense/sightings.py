@@ -72,9 +72,10 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
 
 
 def telling(shot: Shot, number: int, sights: list[Sight], most: int = 2) -> list[Sight]:
-    """The neighbours, at most so many on each side, that lie farthest off without being too far to look alike."""
+    """The neighbours, at most so many on each side, that lie farthest off without being too far to look alike; else the nearest."""
     place = {other: k for k, other in enumerate(shot.numbers)}
-    some = sorted((sight for sight in sights if sight.parallax < ALIKE * shot.size[0]), key=lambda sight: -sight.parallax)
+    near = [sight for sight in sights if sight.parallax < ALIKE * shot.size[0]] or [min(sights, key=lambda sight: sight.parallax)]
+    some = sorted(near, key=lambda sight: -sight.parallax)
     return [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:most]]
 
 

@@ -19,6 +19,7 @@ from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
 from .agreement import pixels, sample
 from .edges import PATCH, Witness, nearest_and_farthest
+from .layers import BELIEVED, typical
 from .shot import Mask, Picture
 
 Tensor = torch.Tensor
@@ -54,21 +55,16 @@ def judge(found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.nd
     suspect = found.residual > SUSPECT
     doubted = _grown(suspect, 7) | torch.from_numpy(guessed).to(device)
     weight = torch.where(doubted, torch.zeros_like(found.rho), found.information)
-    typical = _typical(found.rho, weight)
-    behind = fill(found.rho, weight, colours, 1 / (FLATNESS * typical) ** 2, rounds=6)
+    middle = typical(found.rho, weight)
+    behind = fill(found.rho, weight, colours, 1 / (FLATNESS * middle) ** 2, rounds=6)
     paced = doubted & (found.rho < BEHIND * behind)
-    excess = _excess(found.rho, behind, doubted, ~paced, weight > (0.1 * typical) ** -2, colours, torch.from_numpy(rays.copy()).to(device), sighted)
+    excess = _excess(found.rho, behind, doubted, ~paced, weight > (BELIEVED * middle) ** -2, colours, torch.from_numpy(rays.copy()).to(device), sighted)
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
     moving = 1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3)
     clear = CLEAR * detail * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2)
     agreed = 2 * detail * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
     load = moving + clear + agreed
     return fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
-
-
-def _typical(rho: Tensor, weight: Tensor) -> float:
-    sure = weight > weight.median()
-    return max(float((rho[sure] if bool(sure.any()) else rho).median()), 1e-9)
 
 
 def _grown(mask: Tensor, size: int) -> Tensor:

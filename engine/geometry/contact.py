@@ -13,6 +13,7 @@ Mask = NDArray[np.bool_]
 
 HIDDEN = 0.12  # of a cut piece's height: how much of it is guessed to lie below the picture
 FACING = 0.8  # cosine between a floor's normal and up
+OFF = 0.2  # of the camera's height: how far off the shot's floor a stand is half as sure
 SMALLEST = 2e-4  # share of the picture below which a piece is noise
 
 
@@ -34,25 +35,31 @@ def pieces(mask: Mask) -> tuple[int, NDArray[np.int32]]:
     return len(kept), renamed[labels]
 
 
-def stand(piece: Mask, still: Mask, rho: Picture, weight: Picture, rays: Picture, up: NDArray[np.floating]) -> Stand:
+def stand(
+    piece: Mask, still: Mask, rho: Picture, weight: Picture, rays: Picture, up: NDArray[np.floating], height: float | None = None,
+) -> Stand:
     """Where a piece stands: inverse depth of the ground under its lowest points, else just in front of what it hides.
 
     `still` marks measured pixels of the still scene, `rho` [H, W] their inverse depth, `weight` [H, W] its information,
-    `rays` [H, W, 3] the pixels' rays with z = 1, `up` [K, 3] the directions in camera axes that a floor may face.
+    `rays` [H, W, 3] the pixels' rays with z = 1, `up` [K, 3] the directions in camera axes that a floor may face, the world's
+    first, `height` that of the camera over the shot's floor. A ledge off that floor is less sure: it may hide the feet.
     """
-    height, _ = piece.shape
+    picture_height, _ = piece.shape
     rows, columns = np.nonzero(piece)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
     tall = bottom - top + 1
     feet = rows >= bottom - max(2, 0.04 * tall)
-    cut = bottom >= height - 3
+    cut = bottom >= picture_height - 3
     middle = int(columns[feet].mean())
     foot = rays[bottom, middle].astype(np.float64)
     if cut:  # the feet are below the picture: a little nearer than the lowest floor that shows
         foot = foot + HIDDEN * (foot - rays[top, middle])
     reach = max(12, int(0.9 * (right - left + 1))), max(8, int(0.25 * tall))
-    found = _ground(foot, (middle, min(bottom, height - reach[1] // 2)), reach, still, rho, weight, rays, up)
-    return Stand(found, 0.3 if cut else 1.0, "ground") if found is not None else _front(piece, still, rho)
+    found = _ground(foot, (middle, min(bottom, picture_height - reach[1] // 2)), reach, still, rho, weight, rays, up)
+    if found is None:
+        return _front(piece, still, rho)
+    off = 0.0 if height is None else 1 + float(foot @ up[0]) / (found * max(height, 1e-9))  # 0 on the floor, 1 at the camera's height
+    return Stand(found, (0.3 if cut else 1.0) / (1 + (off / OFF) ** 2), "ground")
 
 
 def _ground(

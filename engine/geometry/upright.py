@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 ROLL = 0.06  # radians by which people hold a camera askew
 PITCH, USUAL_PITCH = 0.3, -0.12  # how cameras look up and down: most near the level,
-ODD = 0.25  # but this part of the shots anywhere
+STEEP, STEEP_PITCH, ODD = 0.45, -0.6, 0.2  # but this part of the shots looks down, seldom straight
 STRAIGHT, NEAR = 0.02, 0.04  # radians: how well an edge points to its vanishing point, how well a plane is level
 AXIS = 0.15  # part of the edges that run along each of the three axes of a built world
 LINES, PLANES = 0.35, 12.0  # what one edge counts (its neighbours tell the same), and what a plane of all points counts
+LEVEL = 9.0  # what it counts that a plane of all points lies level rather than stands
 YAWS = 30  # level directions that are tried
 NAMED, ROUNDS, SAME = 300, 6, 0.07  # candidates of each kind of witness; rounds of refining; radians that count as one answer
 
@@ -67,18 +68,22 @@ def level(witness: Witness, up: Array) -> Array:
     roll = np.arcsin(np.clip(up @ witness.right.T, -1, 1))
     held = -np.log1p((roll / ROLL) ** 2).mean(1)
     pitch = np.arcsin(np.clip(up @ witness.ahead.T, -1, 1)).mean(1)
-    looks = np.log((1 - ODD) * np.exp(-0.5 * ((pitch - USUAL_PITCH) / PITCH) ** 2) / PITCH + ODD * np.exp(-0.5 * (np.maximum(pitch, 0) / PITCH) ** 2))
+    usual, steep = (np.exp(-0.5 * ((pitch - middle) / wide) ** 2) / wide for middle, wide in ((USUAL_PITCH, PITCH), (STEEP_PITCH, STEEP)))
+    looks = np.log((1 - ODD) * usual + ODD * steep + 1e-6)
     return 3 * held + looks
 
 
 def standing(witness: Witness, up: Array) -> Array:
-    """[K]: planes are level or upright, the fuller the surer."""
+    """[K]: planes are level or upright, the fuller the surer.
+
+    A wall seen head-on looks like a floor seen from above. So that a plane lies level is worth but a little more than that it
+    stands; how cameras are held decides between the two.
+    """
     if not len(witness.normals):
         return np.zeros(len(up))
     lean = np.arccos(np.clip(np.abs(up @ witness.normals.T), 0, 1))
-    flat = np.exp(-0.5 * (lean / NEAR) ** 2) * 0.4 / NEAR**2
-    wall = np.exp(-0.5 * ((np.pi / 2 - lean) / NEAR) ** 2) * 0.2 / NEAR
-    return PLANES * (witness.shares * np.log(0.4 + flat + wall)).sum(1)
+    flat, wall = (np.exp(-0.5 * (off / NEAR) ** 2) / NEAR for off in (lean, np.pi / 2 - lean))
+    return (witness.shares * (PLANES * np.log(0.4 + 0.2 * (flat + wall)) + LEVEL * NEAR * flat)).sum(1)
 
 
 def upward(witness: Witness, up: Array) -> Array:

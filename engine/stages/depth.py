@@ -87,7 +87,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
         found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
-    stands, labels = layers.stands(scene, shot.rays(row), up)
+    stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
     with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
         np.savez(file, rho=scene.rho, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {

@@ -61,9 +61,9 @@ def test_any_world_is_set_upright(name: str, ground_at: float, tmp_path: Path) -
     assert np.allclose(got.camera.place[:, 2], above * 1.6 / np.median(above), rtol=0.04)
 
 
-def witness(**more: np.ndarray) -> upright.Witness:
+def witness(degrees: float = -70, **more: np.ndarray) -> upright.Witness:
     """A camera that looks 70 degrees down and pans a little, with what else is said."""
-    pitch, yaw = np.radians(-70), np.radians(np.linspace(-2, 2, 9))
+    pitch, yaw = np.radians(degrees), np.radians(np.linspace(-2, 2, 9))
     ahead = np.stack([np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), np.full(9, np.sin(pitch))], 1)
     right = np.stack([np.cos(yaw), -np.sin(yaw), 0 * yaw], 1)
     nothing = {"middle": np.zeros((0, 3)), "way": np.zeros((0, 3)), "weight": np.zeros(0), "normals": np.zeros((0, 3)), "shares": np.zeros(0)}
@@ -74,7 +74,12 @@ def test_a_steep_view_needs_a_plane_and_says_so_without() -> None:
     lost, sure = upright.find(witness())
     assert sure < 0.6 and abs(lost[0]) < 0.05  # the pan says what is level across, not how far the camera looks down
     up, sure = upright.find(witness(normals=np.array([[0, 0, -1.0]]), shares=np.array([0.5])))
-    assert up[2] > 0.9998 and sure > 0.9
+    assert up[2] > 0.9998 and sure > 0.8  # a wall that the camera looks up at would look the same
+
+
+def test_a_wall_seen_head_on_is_no_floor() -> None:
+    up, sure = upright.find(witness(-6, normals=np.array([[0, -1.0, 0], [0, 0, 1.0]]), shares=np.array([0.45, 0.25])))
+    assert up[2] > 0.999 and sure > 0.6
 
 
 def test_a_plane_that_makes_the_camera_roll_is_no_floor() -> None:
