@@ -13,6 +13,7 @@ Mask = NDArray[np.bool_]
 
 HIDDEN = 0.12  # of a cut piece's height: how much of it is guessed to lie below the picture
 FACING = 0.8  # cosine between a floor's normal and up
+FRONT = 0.03  # how sure it is that a mover stands just before what it hides
 OFF = 0.2  # of the camera's height: how far off the shot's floor a stand is half as sure
 SMALLEST = 2e-4  # share of the picture below which a piece is noise
 
@@ -100,16 +101,19 @@ def _front(piece: Mask, still: Mask, rho: Picture) -> Stand:
     upper = outline & (np.arange(len(piece)) < rows.mean())[:, None]
     outline = upper if upper.sum() >= 20 else outline
     if outline.sum() < 20:
-        return Stand(float(np.median(rho)), 0.02, "front")
-    return Stand(float(np.percentile(rho[outline], 75)) * 1.05, 0.1, "front")
+        return Stand(float(np.median(rho)), 0.2 * FRONT, "front")
+    return Stand(float(np.percentile(rho[outline], 75)) * 1.05, FRONT, "front")
 
 
 def smooth_log(frames: NDArray[np.float64], rho: NDArray[np.float64], sure: NDArray[np.float64], reach: float = 6.0) -> NDArray[np.float64]:
-    """Inverse depth of one piece over time [N], smoothed in its logarithm: local lines, Gaussian reach in frames, Cauchy 0.1."""
+    """Inverse depth of one piece over time [N], smoothed in its logarithm: local lines of some `reach` in frames, Cauchy 0.1.
+
+    The weight falls off slowly, so that one clear view of the ground tells even of frames far from it, where all else is a guess.
+    """
     value = np.log(rho)
     smooth = value.copy()
     # Squared: a guess must not outvote the frames around it that saw the ground.
-    near = np.exp(-0.5 * ((frames[:, None] - frames[None]) / reach) ** 2) * sure[None] ** 2
+    near = sure[None] ** 2 / (1 + 0.5 * ((frames[:, None] - frames[None]) / reach) ** 2) ** 2
     for step in range(4):
         weight = near if step == 0 else near / (1 + ((value - smooth)[None] / 0.1) ** 2)
         offset = frames[None] - frames[:, None]
