@@ -13,12 +13,13 @@ from .look import Flow, Map
 from .motion import Picture
 from .timeline import Timeline
 
-FEWEST, SAMPLES = 6, 16  # pictures of a shot that tell what stands still in it
+SHORTEST = 24  # pictures of a shot: in fewer, what is far or followed by the camera stands as well
+FEWEST, SAMPLES = 12, 16  # of them tell what stands still
 SHARP, FAINT = 12.0, 8.0  # grey levels per px: edges that tell of an overlay, and those that may belong to one
-STANDING, LIKELY = 4.0, 1.5  # mean squared over variance of an edge: it stands, or may
+STANDING, LIKELY = 16.0, 1.5  # mean squared over variance of an edge: it stands, or may
 CALM = 20.0  # grey levels by which an overlay may vary
-MOST = 0.2  # of all edges may stand; where more do, it is the camera that stands
-SPECK = 40  # px of standing edge: less is chance
+GONE, MOST = 0.5, 0.82  # an edge with less of that has gone; so many must have, or it is the camera that (nearly) stands
+SPECK, PART = 40, 0.1  # px of standing edge, and their part of a piece: less is chance
 REACH = 10  # px around an overlay to which flow search carries its standstill
 AROUND = 40  # px over which what is around an overlay is carried under it; a quarter where that is enough, four times where it must be
 
@@ -38,7 +39,7 @@ class Overlays:
             if shot not in self._known:
                 inside = self.track.frame[self.track.shot == shot]
                 chosen = inside[np.unique(np.linspace(0, len(inside) - 1, SAMPLES).astype(int))]
-                self._known[shot] = find(self.picture(int(n)) for n in chosen) if len(chosen) >= FEWEST else None
+                self._known[shot] = find(self.picture(int(n)) for n in chosen) if len(inside) >= SHORTEST else None
             return self._known[shot]
 
     @property
@@ -65,7 +66,8 @@ def find(pictures: Iterable[Picture]) -> Map | None:
     steady2 = across * across + down * down
     change2 = np.maximum(slope2 - steady2, 0)
     standing = (steady2 > SHARP**2) & (steady2 > STANDING * change2)
-    if standing.sum() > MOST * (slope2 > SHARP**2).sum():
+    edges = slope2 > SHARP**2
+    if (edges & (steady2 < GONE * change2)).sum() <= MOST * edges.sum():
         return None
     likely = (steady2 > FAINT**2) & (steady2 > LIKELY * change2)
     outline = _pieces_with(likely, standing)
@@ -101,9 +103,10 @@ def apart(make: Callable[[Picture, Picture], Picture], first: Picture, second: P
 
 
 def _pieces_with(likely: NDArray[np.bool_], standing: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The pieces of likely pixels, letters of a word together, that hold SPECK standing ones."""
+    """The pieces of likely pixels, letters of a word together, that hold enough standing ones."""
     _, labels = cv2.connectedComponents(cv2.dilate(likely.astype(np.uint8), _disc(2)), connectivity=8)
-    keep = np.bincount(labels[standing], minlength=labels.max() + 1) >= SPECK
+    whole, sure = (np.bincount(labels[mask], minlength=labels.max() + 1) for mask in (likely, standing))
+    keep = (sure >= SPECK) & (sure >= PART * whole)
     keep[0] = False
     return (keep[labels] & likely).astype(np.uint8)
 

@@ -35,20 +35,21 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
     _write_times(room / "times.npz", times, moments, timeline.output_fps(options, clip))
     todo = _missing(room, moments)
     done, total = len(times) - sum(map(len, todo.values())), len(times)
-    report.progress(done, total)
+    steps = total * (1 + options.vectors)
+    report.progress(done, steps)
     copied = {moment for moment in todo if moment.fraction == 0.0}
     with makers.choose(options, frames, track, inputs) as maker:
         for moment, content in itertools.chain(_copies(frames, copied), maker.make([m for m in todo if m not in copied])):
             for number in todo[moment]:
                 pictures.write(room / (pictures.NAME % number), content)
                 done += 1
-            report.progress(done, total)
+            report.progress(done, steps)
             if done % 24 == 0:
                 report.preview(todo[moment][0], room / (pictures.NAME % todo[moment][0]))
         report.figures.update(maker.figures())
     if options.vectors:
         for number in vectors.write_all(room / "vectors", frames, track, times, options.size):
-            report.progress(number, total, "vectors")
+            report.progress(total + number, steps, "vectors")
     if options.output == "video":
         _film(room, frames, options, total)
     _tell(report, options, clip, track, moments)
