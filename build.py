@@ -164,7 +164,7 @@ def test_matrix(more: list[str]) -> None:
         if base is None:
             print(f"Blender {series} is left out: it needs Python 3.{minor}.")
             continue
-        folder = HERE / f".venv-blender-{series}"
+        folder = BLENDER if base == sys.executable and lock == "blender.txt" else HERE / f".venv-blender-{series}"
         python = environment.make(folder, TEST_LOCKS / lock, _say, python=base)
         print(f"Blender {series}:", flush=True)
         status.append(subprocess.run([str(python), "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
