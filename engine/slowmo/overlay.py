@@ -70,7 +70,7 @@ def find(pictures: Iterable[Picture]) -> Map | None:
     if (edges & (steady2 < GONE * change2)).sum() <= MOST * edges.sum():
         return None
     likely = (steady2 > FAINT**2) & (steady2 > LIKELY * change2)
-    outline = _pieces_with(likely, standing)
+    outline = _pieces_with(likely, standing, grey2 - grey * grey)
     if not outline.any():
         return None
     inside = (cv2.dilate(outline, _disc(max(2, grey.shape[0] // 240))) > 0) & (grey2 - grey * grey < CALM**2)
@@ -102,13 +102,17 @@ def apart(make: Callable[[Picture, Picture], Picture], first: Picture, second: P
     return made + (standing - made) * overlay[..., None]
 
 
-def _pieces_with(likely: NDArray[np.bool_], standing: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The pieces of likely pixels, letters of a word together, that hold enough standing ones."""
+def _pieces_with(likely: NDArray[np.bool_], standing: NDArray[np.bool_], variance: Map) -> NDArray[np.uint8]:
+    """The pieces of likely pixels, letters of a word together, that hold enough standing ones and have something moving behind them."""
     _, labels = cv2.connectedComponents(cv2.dilate(likely.astype(np.uint8), _disc(2)), connectivity=8)
     whole, sure = (np.bincount(labels[mask], minlength=labels.max() + 1) for mask in (likely, standing))
-    keep = (sure >= SPECK) & (sure >= PART * whole)
-    keep[0] = False
-    return (keep[labels] & likely).astype(np.uint8)
+    out = np.zeros(likely.shape, np.uint8)
+    for label in np.flatnonzero((sure >= SPECK) & (sure >= PART * whole)):
+        piece = (labels == label).astype(np.uint8)
+        ring = (cv2.dilate(piece, _disc(REACH)) > 0) & (piece == 0)
+        if label and ring.any() and np.median(variance[ring]) > CALM**2:
+            out |= piece & likely
+    return out
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

@@ -77,6 +77,15 @@ def test_a_camera_that_stands_has_no_logo():
     assert overlay.find(panning(12, 0.1)[1]) is None  # nor one that hardly moves: what is far stays in place too
 
 
+def test_a_line_on_a_plain_wall_is_no_logo():
+    """A still camera whose few still edges are outnumbered by those of what moves: nothing moves behind the line."""
+    _, pictures = panning(12, 14)
+    for picture in pictures:
+        picture[:40] = 180
+        picture[18:22, 20:150] = 40
+    assert overlay.find(pictures) is None
+
+
 def test_flashes_and_exposure_do_not_bend_motion(tmp_path):
     frames = read("flash_frames_exposure_jump", tmp_path / "frames")
     assert frames.cuts == [] and frames.duplicates == []
