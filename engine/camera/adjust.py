@@ -119,7 +119,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
     """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, and the standard error of its log focal length."""
     damping, best = 1e-6, _cost(bundle, tracks, loss)
     for _ in range(rounds):
-        system = _System(bundle, tracks, loss)
+        system = System(bundle, tracks, loss)
         for _ in range(6):
             trial = bundle.moved(*system.step(damping))
             cost = _cost(trial, tracks, loss)
@@ -131,7 +131,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
         gain, bundle, best, damping = (best - cost) / best, trial, cost, max(damping / 10, 1e-10)
         if gain < 1e-6:
             break
-    return bundle, _System(bundle, tracks, loss).focal_sigma()
+    return bundle, System(bundle, tracks, loss).focal_sigma()
 
 
 def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
@@ -145,7 +145,7 @@ def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
     return cost
 
 
-class _System:
+class System:
     """The normal equations at one point, points eliminated."""
 
     def __init__(self, bundle: Bundle, tracks: Tracks, loss: float) -> None:
@@ -197,14 +197,15 @@ class _System:
 
     def step(self, damping: float) -> tuple[Array, Array]:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
-        blocks, reduced = self._reduced(damping)
+        blocks, reduced = self.reduced(damping)
         inverse_gradient = np.einsum("pij,pj->pi", blocks, self.point_gradient)
         right = self.gradient - self.cross @ inverse_gradient.reshape(-1)
         step = -splu(reduced.tocsc()).solve(right)
         points = -inverse_gradient - np.einsum("pij,pj->pi", blocks, (self.cross.T @ step).reshape(-1, 3))
         return step, points
 
-    def _reduced(self, damping: float) -> tuple[Array, sparse.csr_matrix]:
+    def reduced(self, damping: float) -> tuple[Array, sparse.csr_matrix]:
+        """The inverse blocks of the points [P, 3, 3], and the normal matrix [C, C] of what is left without them."""
         trace = np.trace(self.blocks, axis1=1, axis2=2)
         blocks = np.linalg.inv(self.blocks + (damping * trace + 1e-9 * trace.max())[:, None, None] * np.eye(3))
         count = len(blocks)
@@ -232,7 +233,7 @@ class _System:
             pick[np.arange(views) * own + own - 1] = 1 / views
         else:
             pick[views * own] = 1.0
-        variance = float(pick @ splu(self._reduced(0.0)[1].tocsc()).solve(pick)) * self.spread * self.length
+        variance = float(pick @ splu(self.reduced(0.0)[1].tocsc()).solve(pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
 
 

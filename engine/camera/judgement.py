@@ -13,6 +13,7 @@ from ..geometry.lens import millimetres
 Array = NDArray[np.float64]
 GRID = (8, 6)  # cells across and down in which coverage is counted
 AGREE = 0.5  # part of what was followed that must agree with a camera from elsewhere
+LOOSE = 1.0  # % of the path's length
 FEW, NARROW = 25, 0.2  # tracks and coverage below which a frame is not to be trusted
 
 
@@ -95,6 +96,9 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
         found.append("little parallax: distances and focal length are loose")
     if report["points"] < 100:
         found.append("few points carry the solve")
+    path = report.get("path_sigma_percent", 0.0)
+    if path > LOOSE:
+        found.append(f"the camera's path is only known to {path:.1f} % of its length")
     sigma = report["focal"].get("sigma_percent")
     if sigma is not None and sigma > 5:
         found.append(f"the focal length is only known to {sigma:.0f} %")

@@ -18,6 +18,7 @@ from .bundle import MODELS, State, adjusted
 from .tracks import Tracks
 
 FAR = 20.0  # px beyond which an error counts no more
+ASKEW = 0.015  # the largest p1, p2 that a lens is believed to have
 PER_VIEW, ROUNDS = 200, 20  # of the adjustments that decide
 
 
@@ -54,6 +55,7 @@ def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: floa
     full, _ = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
     count = len(np.unique(few.track))
     gain = count * (unlikely(np.linalg.norm(plain.residuals(few), axis=1), loss) - unlikely(np.linalg.norm(full.residuals(few), axis=1), loss))
-    if not _worth(gain, 2, count):
+    # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
+    if not _worth(gain, 2, count) or np.abs(full.distortion[2:]).max() > ASKEW:
         return None
     return replace(state, focal=np.full_like(state.focal, np.exp(full.log_focal[0])), distortion=full.distortion)

@@ -25,6 +25,7 @@ SEED = 7
 COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
 GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
+HELD = 8  # one track of so many is kept from the maps, to judge them by
 WEAK = 2.2  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
 PER_VIEW = 400  # observations of a view that steer it
 
@@ -83,17 +84,19 @@ def main(folder: Path) -> None:
 def _best_map(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> tuple[State, str]:
     """The keyframes as global mapping places them; where it is weak, other ways are tried, and what misses least wins.
 
-    Judged on the tracks of all keyframes, placed or not, so that a map of few frames cannot win by leaving out the rest.
+    Judged on tracks that the maps have not seen, over all keyframes, placed or not, so that a map of few frames cannot win
+    by leaving out the rest.
     """
     ways = [("global", job), ("incremental", job)]
     if not job.known:
         for share in GUESSES:
             guessed = replace(job, known=True, focal=share * max(job.size))
             ways += [("global, focal length first guessed", guessed), ("incremental, focal length first guessed", guessed)]
-    of_keys = tracks.where(np.isin(tracks.view, keys))
+    held = tracks.track % HELD == 0
+    of_keys, shown = tracks.where(np.isin(tracks.view, keys) & held), tracks.where(~held)
     tried: list[tuple[float, int, State, str]] = []
     for name, way in ways:
-        state = _mapped(pycolmap, way, tracks, keys, folder, name.split(",")[0])
+        state = _mapped(pycolmap, way, shown, keys, folder, name.split(",")[0])
         missed = triangulated(state, of_keys, COARSE).errors(of_keys) if state.posed.sum() >= 3 else np.full(1, COARSE)
         tried.append((float(np.minimum(missed, COARSE).mean()), len(tried), state, name))
         if tried[-1][0] < WEAK:
@@ -143,7 +146,7 @@ def _fill(pycolmap: Any, path: Path, job: Job, keys: list[int], tracks: Tracks) 
             for j in range(i + 1, len(keys)):
                 first, second = tracks.pair(rows[a], rows[keys[j]])
                 if len(first) < SHARED:
-                    break  # tracks only die: later keyframes share no more
+                    continue  # a later one may share more: what was lost may have been found again
                 matches = np.stack([first - rows[a].start, second - rows[keys[j]].start], 1)
                 database.write_matches(i + 1, j + 1, matches.astype(np.uint32))
 

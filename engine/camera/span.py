@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from .. import child
 from ..contract.options import Solve
 from ..failures import ChildFailure, Failure, ShotFailure
-from . import adjust, bundle, diagnosis, mapping, tripod
+from . import adjust, bundle, certainty, diagnosis, mapping, smooth, tripod
 from .bundle import State
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view in our own adjustment
 SUSPECT = 0.8  # px of mean error over all still tracks
+LOOSE = 0.04  # standard error of log focal length above which it is looked at more closely
+VAGUE = 0.08  # standard error of log focal length above which the file's word is better
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 
 
@@ -36,6 +38,7 @@ class Solved:
     lens: str  # fixed, zoom or known
     sigma: float | None  # standard error of log focal length
     keys: list[int]
+    path: float | None = None  # what the places are likely off by, as part of the path's length
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,22 @@ class Question:
     focal: float
     folder: Path
     step: Callable[[], None]
+    told: bool = False  # the focal length comes from the file: near the truth, unlike a guess, yet no measurement
 
 
 def solve(question: Question) -> Solved:
     """Solve a span from its tracks, or raise the failure that says why not."""
+    answer, period = _solved(question), question.options.smooth
+    if period < 2:
+        return answer
+    state = smooth.smoothed(answer.state, period)
+    if answer.motion == "free":
+        state = bundle.triangulated(state, answer.tracks, mapping.COARSE)
+    fits = state.errors(answer.tracks) < mapping.COARSE
+    return replace(answer, state=state, fits=fits, method=f"{answer.method}; path smoothed over {period:g} frames")
+
+
+def _solved(question: Question) -> Solved:
     options = question.options
     found = diagnosis.look(_still(question.tracks), question.views, question.size)
     refusal = refuse(found, question.views, options)
@@ -70,6 +85,9 @@ def solve(question: Question) -> Solved:
         if options.lens != "auto":
             raise
         return _travelled(question, lasting, found, True)
+    if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
+        held = _travelled(replace(question, options=replace(options, lens="known")), lasting, found, False)
+        fixed = held if _miss(held) < 1.1 * _miss(fixed) else fixed
     if options.lens == "auto" and (_suspicious(fixed) or _may_zoom(fixed, options.loss)):
         try:
             zoomed = _travelled(question, lasting, found, True)
@@ -118,7 +136,10 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
         fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     method = f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
-    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys)
+    if sigma is not None and sigma > LOOSE and not zoom and not known:
+        sigma = max(sigma, certainty.focal_sigma(state, tracks, fits, options.loss))
+    path = certainty.path_sigma(state, tracks, fits, options.loss, zoom, known)
+    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path)
 
 
 def _own(
@@ -130,7 +151,8 @@ def _own(
     start, few, posed = adjust.of_state(state, tracks, fits, STEER, zooming=zoom, known=known, free=free)
     best, sigma = adjust.adjust(start, few, loss, rounds)
     pose, focal = state.pose.copy(), state.focal.copy()
-    pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
+    pose[posed, :3, :3], pose[posed, :3, 3] = best.rotation, best.translation
+    focal[posed] = focal[posed] if known else np.exp(best.log_focal)
     return replace(state, pose=pose, focal=focal, distortion=best.distortion), sigma
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -11,16 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import given, judgement
+from ..camera import given, judgement, loops
 from ..camera import span as spans
 from ..camera.outcome import Outcome
 from ..camera.tracks import follow
 from ..contract.artifacts import FRAME
 from ..contract.options import Solve
+from ..contract.options.solve import WIDTHS
 from ..failures import ChildFailure, RequestFailure, ShotFailure
 from ..geometry import pose, reprojection
 from ..geometry.camera import Camera
 from ..geometry.similarity import Similarity
+from ..media import tags
 from ..media.frames import Frames, read_png, working_size
 from ..stage import Inputs, Report
 
@@ -39,15 +41,17 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
         outcome.write(room)
         _say(report, outcome)
         return
-    focal = _focal(options, size[0] / frames.clip_width)
+    focal, teller = _focal(options, frames, size)
     solved: list[tuple[list[int], spans.Solved]] = []
     refused: list[tuple[list[int], ShotFailure | ChildFailure]] = []
-    done = 0
+    done = found_again = 0
     for part in frames.spans():
         meter = _Meter(report, done, len(part), len(frames), options.passes)
         tracks = follow(_pictures(frames, part, size), _masks(inputs["movers"], part, size), options.tracks, meter.followed)
+        tracks, joined = loops.closed(tracks, len(part), lambda view, part=part: frames.gray(part[view], size))
+        found_again += joined
         try:
-            solved.append((part, spans.solve(spans.Question(tracks, len(part), size, options, focal, room / "work", meter.solving))))
+            solved.append((part, spans.solve(spans.Question(tracks, len(part), size, options, focal, room / "work", meter.solving, teller == "file"))))
         except (ShotFailure, ChildFailure) as failure:
             refused.append((part, failure))
         done += len(part)
@@ -55,10 +59,12 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
         raise max(refused, key=lambda entry: len(entry[0]))[1]
     for part, failure in refused:
         report.warning(f"Frames {part[0]} to {part[-1]} stay without a camera. {failure.what} {failure.why}")
-    outcome = _outcome(frames, size, solved, refused)
+    outcome = _outcome(frames, size, solved, refused, teller)
     outcome.write(room)
     shutil.rmtree(room / "work", ignore_errors=True)
     _say(report, outcome)
+    if found_again:
+        report.figures["found_again"] = found_again
 
 
 class _Meter:
@@ -76,13 +82,21 @@ class _Meter:
         self._report.progress(self._start + self._views + self._views * self._step // self._steps, self._total, "solving")
 
 
-def _focal(options: Solve, factor: float) -> float:
-    if options.lens == "known" and not options.focal:
+def _focal(options: Solve, frames: Frames, size: tuple[int, int]) -> tuple[float, str]:
+    """The focal length in px at `size`, 0 where nobody tells it, and who tells it: you, file or nobody."""
+    if options.focal:
+        return options.focal * size[0] / frames.clip_width, "you"
+    if options.focal_mm:
+        return options.focal_mm / WIDTHS.get(options.sensor, options.sensor_width) * size[0], "you"
+    told = tags.focal_35mm(Path(frames.about["source"])) if frames.about.get("source") else None
+    if told:
+        return tags.pixels(told, size), "file"
+    if options.lens == "known":
         raise RequestFailure(
-            "wrong-option", "The lens is said to be known, but no focal length is given.", "solve.focal is 0.",
-            "Give the focal length in pixels of the clip's width, or choose another lens.", {"solve": {"lens": "auto"}},
+            "wrong-option", "The lens is said to be known, but no focal length is given, and the file tells none.", "solve.focal and solve.focal_mm are 0.",
+            "Give the focal length in pixels of the clip's width or in millimetres, or choose another lens.", {"solve": {"lens": "auto"}},
         )
-    return options.focal * factor
+    return 0.0, "nobody"
 
 
 def _pictures(frames: Frames, part: list[int], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
@@ -96,7 +110,8 @@ def _masks(folder: Path, part: list[int], size: tuple[int, int]) -> Iterator[NDA
 
 
 def _outcome(
-    frames: Frames, size: tuple[int, int], solved: list[tuple[list[int], spans.Solved]], refused: list[tuple[list[int], ShotFailure | ChildFailure]]
+    frames: Frames, size: tuple[int, int], solved: list[tuple[list[int], spans.Solved]], refused: list[tuple[list[int], ShotFailure | ChildFailure]],
+    teller: str,
 ) -> Outcome:
     """All spans in one table, at the size of the frames."""
     numbers = np.array(frames.numbers)
@@ -108,7 +123,7 @@ def _outcome(
         tables.append(table)
     lead = max(solved, key=lambda entry: len(entry[0]))[1]
     about = {
-        "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size),
+        "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size), "focal_told_by": teller,
         "diagnosis": {key: round(float(value), 5) for key, value in asdict(lead.diagnosis).items()},
         "keyframes": sorted(int(part[key]) for part, answer in solved for key in answer.keys),
         "spans": [{"first": part[0], "last": part[-1], "solved": True} for part, _ in solved]
@@ -116,6 +131,8 @@ def _outcome(
     }
     if lead.sigma is not None:
         about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
+    if lead.path is not None:
+        about["path_sigma_percent"] = round(100 * lead.path, 3)
     if len(solved) > 1:
         about["warnings"] = ["the spans between cuts each have a world of their own"]
     return _told(frames, camera, tables, about)
@@ -137,7 +154,7 @@ def _told(frames: Frames, camera: Camera, tables: list[tuple[Array, ...]], about
 def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, report: Report) -> Outcome:
     """The camera of a file, with points where the clip's tracks meet in it."""
     path = Path(options.camera_file)
-    camera = given.read(path, frames.numbers, frames.size, options.focal * frames.size[0] / frames.clip_width)
+    camera = given.read(path, frames.numbers, frames.size, _focal(replace(options, lens="auto"), frames, frames.size)[0])
     factor = np.asarray(frames.size, float) / np.asarray(size, float)
     tables: list[tuple[Array, ...]] = []
     agree, first, done = [], 0, 0

@@ -1,6 +1,6 @@
-"""Side by side: our solve against pycolmap's SIFT pipelines, on shots with truth. Run from the repository's root:
+"""Side by side: our solve against pycolmap's SIFT pipelines and Blender's tracker, on shots with truth. Run from the repository's root:
 
-    python tests/bench/camera.py orbit handheld kitti --frames 40 --size 640 --peers global,incremental
+    python tests/bench/camera.py orbit handheld kitti --frames 40 --size 640 --peers global,incremental,blender
 
 Prints one table row per shot and method: error, focal error, frames placed, CPU-seconds a frame (children included; flow and movers apart).
 """
@@ -121,21 +121,23 @@ def measure(name: str, count: int, size: int, peers: list[str], root: Path) -> N
         got = outcome.read(run(solve, Solve(), root, "solve", frames=pictures, movers=masks))
         camera, sigma = got.camera, got.report["focal"].get("sigma_percent")
         mine = {int(n): (pose, float(f[0])) for n, pose, f, good in zip(camera.frame, camera.world_from_camera, camera.focal, camera.solved) if good}
-        says = f"{got.report['verdict']}, {got.report['motion']}, {got.report['lens']}, focal +- {sigma} %"
+        says = f"{got.report['verdict']}, {got.report['motion']}, {got.report['lens']}, focal +- {sigma} %, path +- {got.report.get('path_sigma_percent')} %"
         row(name, "ours", mine, truth, factor, total, cpu() - start, says)
     except Failure as failure:
         row(name, "ours", {}, truth, factor, total, cpu() - start, failure.code)
     for peer in peers:
         (root / "sift.db").unlink(missing_ok=True)
         start = cpu()
-        subprocess.run([sys.executable, "-c", SIFT, str(root), peer], check=False, capture_output=True)
+        blender = peer == "blender"
+        order = [ROOT / ".venv-blender/bin/python", ROOT / "tests/bench/blender_tracker.py", pictures, root / "sift.json"]
+        subprocess.run(list(map(str, order)) if blender else [sys.executable, "-c", SIFT, str(root), peer], check=False, capture_output=True)
         found = json.loads((root / "sift.json").read_text()) if (root / "sift.json").is_file() else {}
         (root / "sift.json").unlink(missing_ok=True)
         theirs = {}
         for number, (matrix, focal) in found.items():
-            pose = np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
+            pose = np.array(matrix) if blender else np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
             theirs[int(number)] = (pose, focal)
-        row(name, f"pycolmap SIFT, {peer}", theirs, truth, factor, total, cpu() - start)
+        row(name, "Blender's tracker" if blender else f"pycolmap SIFT, {peer}", theirs, truth, factor, total, cpu() - start)
 
 
 if __name__ == "__main__":

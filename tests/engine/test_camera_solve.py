@@ -11,12 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from camera_tracks import SIZE, make, path  # noqa: E402
 
-from engine.camera import adjust, bundle, diagnosis, lenses, span  # noqa: E402
+from engine.camera import adjust, bundle, diagnosis, lenses, smooth, span  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
 from engine.contract.options import Solve  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
 from engine.geometry import lens  # noqa: E402
-from engine.geometry.pose import invert, pose  # noqa: E402
+from engine.geometry.pose import invert, pose, rotation_from_vector  # noqa: E402
 from engine.metrics.trajectory import compare  # noqa: E402
 
 VIEWS = 24
@@ -64,6 +64,34 @@ def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, .
 def test_known_focal_length_is_kept(tmp_path: Path) -> None:
     answer = solve(make(path(VIEWS), FIXED), tmp_path, focal=520.0, lens="known")
     assert (answer.state.focal == 520).all() and answer.lens == "known" and judge(answer, path(VIEWS), FIXED).ate_percent < 0.2
+
+
+def test_where_the_shot_tells_no_focal_length_the_file_does(tmp_path: Path) -> None:
+    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
+    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)  # straight ahead: any focal length will do
+    tracks = make(poses, FIXED, noise=0.3)
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 500.0, tmp_path / "work", lambda: None, told=True)
+    answer = span.solve(question)
+    assert answer.lens == "known" and (answer.state.focal == 500).all()
+
+
+def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
+    random, truth = np.random.default_rng(4), path(60)
+    truth[30:, 0, 3] += 0.1  # two stretches, with a lost frame between
+    shaken = truth.copy()
+    shaken[:, :3, 3] += random.normal(0, 0.01, (60, 3))
+    shaken[:, :3, :3] = rotation_from_vector(random.normal(0, 0.004, (60, 3))) @ shaken[:, :3, :3]
+    posed = np.arange(60) != 30
+    state = bundle.State(SIZE, np.full(60, 520.0), np.zeros(4), invert(shaken), posed, np.zeros((0, 3)))
+    calm = invert(smooth.smoothed(state, 10.0).pose)
+    before, after = (compare(poses[posed], truth[posed]) for poses in (shaken, calm))
+    assert after.jitter_degrees < 0.3 * before.jitter_degrees and after.ate_percent < 0.7 * before.ate_percent
+    assert np.allclose(calm[30], shaken[30]) and np.allclose(np.linalg.det(calm[:, :3, :3]), 1)
+    time = np.arange(200)
+    for wave, low, high in ((10, 0.45, 0.55), (40, 0.97, 1.01), (3, 0.0, 0.02)):
+        kept = smooth.whittaker(np.sin(2 * np.pi * time / wave)[:, None], 10.0)[50:150, 0]
+        assert low < np.abs(kept).max() < high
+    assert np.allclose(smooth.whittaker(2.0 + 3 * time[:, None], 25.0)[:, 0], 2 + 3 * time)
 
 
 def test_zoom_on_the_move_is_a_zoom(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..option import option
 
+WIDTHS = {"full": 36.0, "super35": 24.9, "aps_c": 23.5, "aps_c_canon": 22.3, "four_thirds": 17.3, "one_inch": 13.2, "super16": 12.5}  # mm
+
 
 @dataclass(frozen=True)
 class Solve:
@@ -17,10 +19,26 @@ class Solve:
             ("auto", "Automatic", "Look at the shot, then choose"),
             ("fixed", "Fixed", "One focal length for the whole shot, found by the solve"),
             ("zoom", "Zoom", "A focal length for every frame"),
-            ("known", "Known", "The focal length given below is kept"),
+            ("known", "Known", "The focal length given below is kept, or the one that the file tells"),
         ),
     )
     focal: float = option(0.0, "Focal length", "Known focal length in pixels of the clip's width; 0 is unknown", low=0.0, high=1e6, unit="px")
+    focal_mm: float = option(0.0, "Focal length in mm", "Known focal length in millimetres on the sensor below; 0 is unknown", low=0.0, high=5000.0, unit="mm")
+    sensor: str = option(
+        "full", "Sensor", "What the millimetres belong to",
+        choices=(
+            ("full", "Full frame, 36 mm", "Also for lengths that are said as 35 mm equivalents"),
+            ("super35", "Super 35, 24.9 mm", "Digital cinema cameras"),
+            ("aps_c", "APS-C, 23.5 mm", "Most small system cameras"),
+            ("aps_c_canon", "APS-C of Canon, 22.3 mm", "Somewhat smaller"),
+            ("four_thirds", "Four Thirds, 17.3 mm", "Micro Four Thirds"),
+            ("one_inch", "1 inch, 13.2 mm", "Large compact cameras and drones"),
+            ("super16", "Super 16, 12.5 mm", "Film and pocket cinema cameras"),
+            ("own", "Own width", "Given below"),
+        ),
+        advanced=True,
+    )
+    sensor_width: float = option(36.0, "Sensor width", "Width of the sensor that the picture fills", low=0.5, high=200.0, unit="mm", advanced=True)
     motion: str = option(
         "auto", "Motion", "How the camera moves",
         choices=(
@@ -34,5 +52,9 @@ class Solve:
     )
     size: int = option(1280, "Working size", "Longest side at which features are tracked", low=160, high=8192, unit="px")
     tracks: int = option(800, "Tracks", "How many features are followed at a time", low=50, high=20000)
+    smooth: float = option(
+        0.0, "Smooth path", "Movement of this many frames is halved, quicker is taken out, slower stays; 0 leaves the path as the tracks have it",
+        low=0.0, high=200.0, unit="frames", advanced=True,
+    )
     passes: int = option(2, "Passes", "Solve, find what moves, solve again without it", low=1, high=4, advanced=True)
     loss: float = option(0.3, "Robust loss", "Scale of the Cauchy loss of the bundle adjustment", low=0.01, high=10.0, unit="px", advanced=True)

@@ -1,0 +1,84 @@
+"""Camera room: how far a solved path may be off, from the bundle's covariance; numpy, scipy, no torch, no pycolmap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from ..geometry.similarity import align
+from . import adjust, lenses
+from .bundle import State, carrying
+from .mapping import PER_VIEW as CARRYING
+from .tracks import Tracks
+
+Array = NDArray[np.float64]
+MOST, PER_VIEW = 120, 100  # views and observations of each that are looked at
+DRAWS = 24
+RATIOS, ROUNDS = (0.65, 1.5), 20  # other focal lengths that are tried, and the effort
+
+
+def path_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool) -> float | None:
+    """What the camera's places are likely off by (root mean square, aligned by a similarity), as part of the path's length.
+
+    Draws from the covariance of all unknowns together, the lens among them; None where it is not to be had.
+    """
+    posed = np.flatnonzero(state.posed)
+    some = np.zeros_like(state.posed)
+    some[posed[np.unique(np.linspace(0, len(posed) - 1, MOST).round().astype(int))]] = True
+    seen = np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view]
+    seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
+    bundle, few, _ = adjust.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
+    place = -np.einsum("vji,vj->vi", bundle.rotation, bundle.translation)
+    length = float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum())
+    if len(place) < 3 or length < 1e-9:
+        return None
+    try:
+        steps = _draws(bundle, few, loss, place)
+    except np.linalg.LinAlgError:
+        return None
+    turn, shift = steps[:, :, :3], steps[:, :, 3:6]
+    moved = place - np.einsum("vji,dvj->dvi", bundle.rotation, shift - np.cross(turn, bundle.translation[None]))
+    off = [np.sqrt((np.linalg.norm(align(there, place).points(there) - place, axis=1) ** 2).mean()) for there in moved]
+    # The solve itself rests on more observations than are looked at here.
+    every = carrying(tracks, seen, CARRYING).sum()
+    return float(np.median(off)) / length * float(np.sqrt(len(few.track) / max(every, 1)))
+
+
+def focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float) -> float:
+    """Standard error of log focal length, told by how much worse the observations are explained with one far shorter and one far longer.
+
+    Where next to nothing tells the focal length, the covariance at one point is no witness: the valley is long and bent.
+    """
+    seen = np.isfinite(state.points[tracks.track, 0]) & fits & state.posed[tracks.view]
+    widest = 0.0
+    for ratio in RATIOS:
+        start, few, _ = adjust.of_state(replace(state, focal=state.focal * ratio), tracks, seen, PER_VIEW, known=True)
+        other, _ = adjust.adjust(start, few, loss, ROUNDS)
+        best, _, _ = adjust.of_state(state, tracks, seen, PER_VIEW, known=True)
+        count = len(np.unique(few.track))
+        worse = count * (lenses.unlikely(_errors(other, few), loss) - lenses.unlikely(_errors(best, few), loss))
+        widest = max(widest, abs(float(np.log(ratio))) / float(np.sqrt(2 * max(worse, 0.5))))
+    return widest
+
+
+def _errors(bundle: adjust.Bundle, tracks: Tracks) -> Array:
+    return np.linalg.norm(bundle.residuals(tracks), axis=1)
+
+
+def _draws(bundle: adjust.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:
+    """Steps [D, V, own] of the views' unknowns as the observations' noise would have them."""
+    system = adjust.System(bundle, tracks, loss)
+    reduced = system.reduced(0.0)[1].toarray()
+    # The size of the world is nobody's: it is held, as the first view is.
+    views, own = len(bundle.rotation), bundle.own
+    grow = np.zeros((views, own))
+    grow[:, 3:6] = -np.einsum("vij,vj->vi", bundle.rotation, place - place[0])
+    grow = np.concatenate([grow.ravel(), np.zeros(len(reduced) - views * own)])
+    reduced += np.outer(grow, grow) * (1e3 * reduced.diagonal()[6:].max() / (grow @ grow))
+    half = scipy.linalg.cholesky(reduced, lower=True)
+    noise = np.random.default_rng(0).normal(size=(len(reduced), DRAWS))
+    steps = scipy.linalg.solve_triangular(half.T, noise) * np.sqrt(system.spread * system.length)
+    return steps[: views * own].T.reshape(DRAWS, views, own)
