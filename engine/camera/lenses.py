@@ -58,4 +58,5 @@ def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: floa
     # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
     if not _worth(gain, 2, count) or np.abs(full.distortion[2:]).max() > ASKEW:
         return None
-    return replace(state, focal=np.full_like(state.focal, np.exp(full.log_focal[0])), distortion=full.distortion)
+    focal = state.focal if known else np.full_like(state.focal, np.exp(full.log_focal[0]))
+    return replace(state, focal=focal, distortion=full.distortion)

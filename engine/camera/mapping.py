@@ -195,7 +195,7 @@ def _state(job: Job, tracks: Tracks, best: Any) -> State:
     focal, distortion = np.full(job.views, job.focal), np.zeros(4)
     if posed.any():
         at = np.flatnonzero(posed)
-        focal = np.exp(np.interp(np.arange(job.views), at, np.log(lenses[at, 0])))
+        focal = focal if job.known else np.exp(np.interp(np.arange(job.views), at, np.log(lenses[at, 0])))
         distortion[0] = np.median(lenses[at, 1])
     return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
 
