@@ -58,6 +58,21 @@ class SceneFlowField(nn.Module):
             total, xyz, time = total + motion, xyz + motion, time + step
         return total
 
+    def step(self, xyz: Tensor, time: Tensor) -> Tensor:
+        """Displacement [N, 3] to the next frame of single points [N, 3] at times [N]: forward without the layout of pictures."""
+        x = torch.cat([_waves(time[:, None], self.frequencies), _waves(xyz, self.frequencies)], 1)
+        for layer in self.convs[:-1]:
+            x = nn.functional.leaky_relu(nn.functional.linear(x, layer.conv.weight[:, :, 0, 0], layer.conv.bias), 0.2)
+        last = self.convs[-1].conv
+        return nn.functional.linear(x, last.weight[:, :, 0, 0], last.bias) / DIVISOR
+
+
+def _waves(values: Tensor, frequencies: int) -> Tensor:
+    """`embed` of rows [N, C]."""
+    steps = torch.linspace(1, frequencies + 1, frequencies, dtype=values.dtype, device=values.device)
+    angles = (steps[:, None] * values[:, None]).flatten(1)
+    return torch.cat([values, angles.cos(), angles.sin()], 1)
+
 
 def embed(values: Tensor, frequencies: int) -> Tensor:
     """[B, C, H, W] -> [B, C (2 N + 1), H, W]: the values, their cosines, their sines at N linear frequencies from 1 to N + 1."""

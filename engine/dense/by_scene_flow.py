@@ -1,0 +1,168 @@
+"""Dense room: the method scene_flow of consistent depth — the training's input, its output, and what is seen of it; no stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..contract.artifacts import FRAME
+from ..contract.options import ConsistentDepth
+from ..failures import RequestFailure
+from ..media.frames import read_depth, read_png, resize, working_size, write_png
+from ..stage import Report
+from ..training import page
+from ..training.followed import Start, cameras, follow
+from ..training.scene_flow_fit import Fit, Settings
+from .colours import of_depth
+from .shot import Array, Picture, Shot
+
+EVERY = 4  # epochs between previews
+AGREED = 0.1  # relative distance up to which a vote for a thing's depth agrees with what was found
+
+
+class ByFlow:
+    """Depth of what moves, learned from a start; everything still is left to others."""
+
+    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, room: Path) -> None:
+        self.shot, self.folder, self.device, self.room = shot, depth, device, room / "training"
+        self.size = working_size(shot.size, options.size)
+        self.settings = Settings(
+            flow=options.flow_weight, disparity=options.disparity_weight, acceleration=options.acceleration_weight,
+            expansion=options.expansion_weight, vote=options.start_weight,
+        ).shortened(options.effort)
+        self._masks = {number: self._moving(number) for number in shot.numbers}
+        start = self._start()
+        self.fit: Fit | None = None
+        self.labels: list[np.ndarray] = []
+        if any(mask.any() for mask in start.moving):
+            self.cameras = cameras(shot, start)
+            found = follow(shot, start, self.cameras.unit, gaps(options.gaps))
+            if found is not None:
+                table, self.labels = found
+                self.fit = Fit(table, self.cameras, self.size, self.settings).to(device)
+        self.start = start
+
+    @property
+    def epochs(self) -> int:
+        """Of the whole training; 0 where nothing moves."""
+        return self.settings.epochs if self.fit else 0
+
+    def _moving(self, number: int) -> np.ndarray:
+        path = self.folder / "movers" / f"{FRAME % number}.png"
+        return read_png(path) > 127 if path.is_file() else np.zeros(self.shot.size[::-1], bool)
+
+    def _start(self) -> Start:
+        depths, sure, moving = [], [], []
+        for number in self.shot.numbers:
+            depth, confidence = read_depth(self.folder / f"{FRAME % number}.exr")
+            small = cv2.resize(np.array(depth, np.float32), self.size, interpolation=cv2.INTER_NEAREST)
+            depths.append(small)
+            sure.append(cv2.resize(np.array(confidence, np.float32), self.size, interpolation=cv2.INTER_NEAREST))
+            moving.append((cv2.resize(self._masks[number].astype(np.uint8), self.size, interpolation=cv2.INTER_NEAREST) > 0) & (small > 0))
+        return Start(self.size, depths, sure, moving)
+
+    def learn(self, report: Report, total: int) -> None:
+        """Train, or go on with it; progress tells phase and loss, previews show plate, start and present depth."""
+        if self.fit is None:
+            return
+        self.room.mkdir(parents=True, exist_ok=True)
+        busiest = int(np.argmax([mask.mean() for mask in self.start.moving]))
+
+        def after(fit: Fit, epoch: int) -> None:
+            told = fit.curve[-1]
+            report.progress(epoch, total, f"{fit.phase(epoch - 1)}: loss {told['total']:.3f}")
+            if epoch % EVERY == 0 or epoch == self.epochs:
+                path = self.room / f"epoch_{epoch:03d}.png"
+                write_png(path, self._strip(busiest))
+                report.preview(self.shot.numbers[busiest], path)
+                page.write(self.room, "Depth of what moves, by scene flow", fit.curve, [fit.phase(k) for k in range(len(fit.curve))])
+
+        self.fit.run(self.room / "state.npz", after)
+        shown = sorted({int(k) for k in np.linspace(0, len(self.labels) - 1, 5)} | {busiest})
+        for place in shown:
+            write_png(self.room / f"frame_{FRAME % self.shot.numbers[place]}.png", self._strip(place))
+        write_png(self.room / "slice.png", self._slice(busiest))
+        page.write(self.room, "Depth of what moves, by scene flow", self.fit.curve, [self.fit.phase(k) for k in range(len(self.fit.curve))])
+
+    def _correction(self, place: int, size: tuple[int, int]) -> Picture:
+        """Log [H, W] by which the depth of what moves changes in a frame."""
+        fit = self.fit
+        assert fit is not None
+        with torch.no_grad():
+            grids = fit.scale.plane(place, size).cpu().numpy()
+            levels = fit.scale.levels.cpu().numpy()
+        things = cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
+        return grids + levels[things]
+
+    def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
+        """Depth and confidence [H, W] with what moves as it was learned."""
+        moving = self._masks[number]
+        if self.fit is None or not moving.any() or self.shot.row(number) is None:
+            return depth, confidence
+        place = self.shot.numbers.index(number)
+        began, sure = read_depth(self.folder / f"{FRAME % number}.exr")
+        moving = moving & (began > 0)
+        learned = began * np.exp(self._correction(place, self.shot.size))
+        # As sure as the share of votes that agree; what was never followed keeps what it had.
+        things = cv2.resize(self.labels[place].astype(np.float32), self.shot.size, interpolation=cv2.INTER_NEAREST).astype(int)
+        trust = 0.5 * self._agreement()[things]
+        return np.where(moving, learned, depth).astype(np.float32), np.where(moving, np.where(things > 0, trust, sure), confidence).astype(np.float32)
+
+    def _agreement(self) -> Array:
+        """For every thing, the share of the votes for its depth that agree with what was found."""
+        fit = self.fit
+        assert fit is not None
+        if not hasattr(self, "_agreed"):
+            with torch.no_grad():
+                stops = fit.table.here
+                near = (fit.scale(stops.frame, stops.place, stops.thing).abs() < AGREED).float() * stops.sure
+                count = len(fit.scale.levels)
+                total = torch.zeros(count, device=near.device).index_add_(0, stops.thing, stops.sure)
+                self._agreed = (torch.zeros_like(total).index_add_(0, stops.thing, near) / total.clamp(min=1e-6)).cpu().numpy()
+        return self._agreed
+
+    def _strip(self, place: int) -> np.ndarray:
+        """Plate, depth of the start and depth as learned so far [H, 3 W, 3]."""
+        began = self.start.depth[place]
+        now = np.where(self.start.moving[place], began * np.exp(self._correction(place, self.size)), began)
+        near, far = self._range()
+        plate = resize(self.shot.frames.rgb8(self.shot.numbers[place], self.shot.size), self.size)
+        return np.concatenate([plate, of_depth(began, near, far), of_depth(now, near, far)], 1)
+
+    def _slice(self, busiest: int) -> np.ndarray:
+        """One column of the picture, where most moves, over time: plate, start, learned."""
+        column = int(np.argmax(self.start.moving[busiest].sum(0)))
+        width = self.size[0]
+        strips = [self._strip(place)[:, [column, width + column, 2 * width + column]] for place in range(len(self.labels))]
+        wide = np.concatenate([np.stack([strip[:, k] for strip in strips], 1) for k in range(3)], 1)
+        return cv2.resize(wide, (max(wide.shape[1], 3 * width), wide.shape[0]), interpolation=cv2.INTER_NEAREST)
+
+    def _range(self) -> tuple[float, float]:
+        known = np.concatenate([depth[depth > 0][::37] for depth in self.start.depth])
+        return float(np.percentile(known, 2)), float(np.percentile(known, 98))
+
+    def tell(self, report: Report) -> None:
+        """What was done, for the report."""
+        if self.fit is None:
+            report.warning("Nothing in this shot moves by itself: there was nothing for the scene flow to learn.")
+            return
+        curve = self.fit.curve
+        report.used += f"; what moves by scene flow, {len(curve)} epochs"
+        report.figures.update(epochs=len(curve), loss=curve[-1]["total"], followed=len(self.fit.table), things=len(self.fit.scale.levels) - 1)
+
+
+def gaps(text: str) -> tuple[int, ...]:
+    """'1,2,4' -> (1, 2, 4)."""
+    try:
+        found = tuple(sorted({int(part) for part in text.replace(";", ",").split(",") if part.strip()}))
+    except ValueError:
+        found = ()
+    if not found or found[0] < 1 or found[-1] > 64:
+        raise RequestFailure(
+            "wrong-option", "The gaps of the scene flow cannot be used.", f"'{text}' is no list of whole numbers from 1 to 64.",
+            "Write them like 1,2,4,6,8.", {"consistent_depth": {"gaps": "1,2,4,6,8"}},
+        )
+    return found

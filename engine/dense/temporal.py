@@ -1,0 +1,80 @@
+"""Dense room: depth of each frame brought to agree with the frames around it, at once and without training; torch, no stage.
+
+Each frame hears its neighbours — still points carried by the cameras, movers along flow — and takes the weighted median, then
+the robust mean. Nothing is blended across a depth edge, so no ghosts.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..contract.artifacts import FRAME
+from ..contract.options import ConsistentDepth
+from ..media.frames import read_depth
+from .agreement import Seen, carried, inside, robust_mean, sample, view
+from .shot import Shot, grid
+
+
+class Temporal:
+    """Brings the depth of each frame to agree with the frames around it."""
+
+    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device) -> None:
+        self.shot, self.folder, self.options, self.device = shot, depth, options, device
+        self._view = lru_cache(maxsize=2 * options.reach + 4)(self._load)
+
+    def _load(self, number: int) -> Seen | None:
+        row = self.shot.row(number)
+        if row is None:
+            return None
+        depth, confidence = read_depth(self.folder / f"{FRAME % number}.exr")
+        parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in (depth, confidence, self.shot.rays(row)))
+        return Seen(*parts, view(self.shot, row, self.device))
+
+    def frame(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and confidence [H, W] of one frame, made to agree."""
+        here = self._view(number)
+        if here is None or not bool((here.depth > 0).any()):
+            nothing = np.zeros(self.shot.size[::-1], np.float32)
+            return nothing, nothing
+        moving = torch.from_numpy(self.shot.movers(number)).to(self.device)
+        floor = 0.05  # even the least sure depth has a voice
+        values, weights = [here.depth.log()], [here.confidence + floor]
+        for gap in range(1, self.options.reach + 1):
+            for depth, weight in self._witnesses(number, here, gap, moving):
+                values.append(torch.where(weight > 0, depth.clamp(min=1e-9).log(), values[0]))
+                weights.append(torch.where(weight > 0, self.options.strength * (weight + floor) * 0.9**gap, 0 * weight))
+        load = torch.stack(weights)
+        mean, share = robust_mean(torch.stack(values), load)
+        sure = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0).clamp(max=1) * share
+        return mean.exp().cpu().numpy(), torch.maximum(here.confidence * share, sure - floor).clamp(0, 1).cpu().numpy()
+
+    def _witnesses(self, number: int, here: Seen, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """(depth, weight) [H, W] told by the frames `gap` before and after."""
+        told, along = [], []
+        for side in (gap * self.shot.step, -gap * self.shot.step):
+            other = self.shot.neighbour(number, side)
+            there = self._view(other) if other is not None else None
+            if there is None:
+                continue
+            depth, weight = carried(here, there)
+            told.append((depth, weight * ~moving))
+            if bool(moving.any()):
+                along.append(self._along_flow(number, side, there))
+        # A mover nears or leaves steadily: only the mean of both sides says where it is now.
+        if len(along) == 2 and all(part is not None for part in along):
+            (before, trust_before), (after, trust_after) = along
+            told.append((0.5 * (before + after), 2 * torch.minimum(trust_before, trust_after) * moving))
+        return told
+
+    def _along_flow(self, number: int, side: int, there: Seen) -> tuple[torch.Tensor, torch.Tensor] | None:
+        found = self.shot.flow(number, side)
+        if found is None:
+            return None
+        place = torch.from_numpy(grid(self.shot.size) + found[0]).to(self.device)
+        valid = torch.from_numpy(found[1]).to(self.device)
+        told = sample(torch.stack([there.depth, there.confidence]), place)
+        return told[0], (told[1] + 0.05) * valid * inside(place, there.depth.shape)

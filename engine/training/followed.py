@@ -1,0 +1,207 @@
+"""Training room: pixels of what moves, followed along optical flow, as one table that fits any memory; torch, no stage."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..dense.shot import Array, Mask, Picture, Shot, grid
+from ..media.flow import both_ways
+
+Tensor = torch.Tensor
+Labels = NDArray[np.integer]
+THING = 5  # the column of Stops
+UNIT = 2.0  # the median depth of what moves, in the unit that all training uses
+MOST = 1200  # pixels kept of one frame at one gap
+REACHES = (6, 12, 18)  # px between a pixel and the surroundings whose growth is looked at
+DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (0, -1), (-1, -1), (-1, 1))
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Where the frames of a clip were seen from; places count frames of the clip from 0."""
+
+    turn: Tensor  # [T, 3, 3] world from camera
+    eye: Tensor  # [T, 3] in the training's unit
+    focal: float  # px at the training's size
+    unit: float  # training units in one scene unit
+
+
+@dataclass(frozen=True)
+class Stops:
+    """One pixel in one frame, N times."""
+
+    frame: Tensor  # [N] place of the frame
+    place: Tensor  # [N, 2] px at the training's size
+    ray: Tensor  # [N, 3] camera axes, z = 1
+    start: Tensor  # [N] log depth in the training's unit before training
+    sure: Tensor  # [N] confidence of that depth
+    thing: Tensor  # [N] which moving thing it belongs to
+
+    def __getitem__(self, rows: Tensor) -> Stops:
+        return Stops(*(getattr(self, part.name)[rows] for part in fields(self)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Pixels of movers, where the flow sees them `gap` frames later, and as many frames before."""
+
+    here: Stops
+    there: Stops
+    before: Stops
+    gap: Tensor  # [N] frames
+    both: Tensor  # [N] bool: `before` is known
+    growth: Tensor  # [N] log of how much larger the pixel's surroundings are seen `there`
+    grown: Tensor  # [N] bool: growth is known
+
+    def __len__(self) -> int:
+        return len(self.gap)
+
+    def __getitem__(self, rows: Tensor) -> Table:
+        return Table(*(getattr(self, part.name)[rows] for part in fields(self)))
+
+    def to(self, device: torch.device) -> Table:
+        """On another device."""
+        stops = (Stops(*(getattr(part, name.name).to(device) for name in fields(part))) for part in (self.here, self.there, self.before))
+        return Table(*stops, *(part.to(device) for part in (self.gap, self.both, self.growth, self.grown)))
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from, at the training's size."""
+
+    size: tuple[int, int]
+    depth: list[Picture]  # [H, W] scene units, 0 = unknown
+    confidence: list[Picture]
+    moving: list[Mask]
+
+
+def cameras(shot: Shot, start: Start) -> Cameras:
+    """The shot's cameras, centred, in a unit in which what moves is UNIT away."""
+    rows = [shot.row(number) for number in shot.numbers]
+    poses = np.stack([shot.camera.world_from_camera[0 if row is None else row] for row in rows])
+    near = [float(np.median(depth[moving])) for depth, moving in zip(start.depth, start.moving) if (moving & (depth > 0)).any()]
+    unit = UNIT / float(np.median(near))
+    eye = (poses[:, :3, 3] - poses[:, :3, 3].mean(0)) * unit
+    focal = float(np.median(shot.camera.focal)) * start.size[0] / shot.size[0]
+    return Cameras(torch.from_numpy(poses[:, :3, :3]).float(), torch.from_numpy(eye).float(), focal, unit)
+
+
+def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: int = 0) -> tuple[Table, list[Labels]] | None:
+    """Every moving pixel (at most MOST for each frame and gap) that the flow carries onto something that moves, too; None if none.
+
+    With them the things they belong to, as pictures [H, W] of numbers from 1, 0 being still.
+    """
+    random = np.random.default_rng(seed)
+    parts: list[list[Array]] = []
+    labels = _pieces(start.moving)
+    for place, number in enumerate(shot.numbers):
+        if shot.row(number) is None or not start.moving[place].any():
+            continue
+        for gap in gaps:
+            ahead, back = (_landed(shot, start, place, side * gap) for side in (1, -1))
+            if ahead is None:
+                continue
+            y, x = np.nonzero(ahead[1])
+            if not len(y):
+                continue
+            chosen = np.sort(random.choice(len(y), min(MOST, len(y)), replace=False))
+            y, x = y[chosen], x[chosen]
+            own = np.stack([x, y], 1).astype(np.float32)
+            behind = back[0][y, x] if back else own
+            known = back[1][y, x] if back else np.zeros(len(y), bool)
+            stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, place + gap, ahead[0][y, x], unit)]
+            stops.append(_stop(shot, start, labels, place - gap if back else place, behind, unit))
+            growth = _growth(*ahead, x, y)
+            grown = np.isfinite(growth)
+            told = [np.full(len(y), gap), known, np.where(grown, growth, 0).astype(np.float32), grown]
+            parts.append([*(value for stop in stops for value in stop), *told])
+    if not parts:
+        return None
+    columns = [np.concatenate(column) for column in zip(*parts)]
+    names = _same(columns[THING], columns[6 + THING], max(int(plane.max()) for plane in labels) + 1)
+    for k in range(3):
+        columns[6 * k + THING] = names[columns[6 * k + THING]]
+    held = [torch.from_numpy(column) for column in columns]
+    return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(3)), *held[18:]), [names[plane] for plane in labels]
+
+
+def _pieces(moving: list[Mask]) -> list[Labels]:
+    """The connected pieces of all masks, numbered on from frame to frame; 0 is still."""
+    out, count = [], 1
+    for mask in moving:
+        plane = cv2.connectedComponents(mask.astype(np.uint8))[1]
+        out.append(np.where(plane > 0, plane + (count - 1), 0))
+        count += int(plane.max())
+    return out
+
+
+def _same(here: Array, there: Array, count: int) -> Labels:
+    """Names of things for pieces 0..count-1: pieces are one thing where a fifth of what is followed of one lands on the other."""
+    pairs, votes = np.unique(np.stack([here, there], 1), axis=0, return_counts=True)
+    total = np.bincount(here, minlength=count)
+    parent = list(range(count))
+
+    def root(k: int) -> int:
+        while parent[k] != k:
+            k = parent[k]
+        return k
+
+    for (a, b), vote in zip(pairs, votes):
+        if a and b and vote > 0.2 * total[a]:
+            parent[max(root(int(a)), root(int(b)))] = min(root(int(a)), root(int(b)))
+    return np.unique([root(k) for k in range(count)], return_inverse=True)[1]
+
+
+def _growth(target: Picture, valid: Mask, x: Array, y: Array) -> Picture:
+    """Log [N] of how much farther apart the surroundings of pixels x, y are seen; the median over directions, nan where few are known."""
+    height, width = valid.shape
+    held = []
+    for reach in REACHES:
+        for dx, dy in DIRECTIONS:
+            across, down = x + reach * dx, y + reach * dy
+            inside = (across >= 0) & (across < width) & (down >= 0) & (down < height)
+            across, down = across.clip(0, width - 1), down.clip(0, height - 1)
+            ratio = np.linalg.norm(target[down, across] - target[y, x], axis=-1) / (reach * np.hypot(dx, dy))
+            known = inside & valid[down, across] & (ratio > 0.2) & (ratio < 5)
+            held.append(np.where(known, np.log(np.maximum(ratio, 1e-3)), np.nan))
+    stack = np.stack(held)
+    stack[:, np.isfinite(stack).sum(0) < len(held) // 3] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where nothing is known, nan is meant
+        return np.nanmedian(stack, 0).astype(np.float32)
+
+
+def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Mask] | None:
+    """Where [H, W, 2] the pixels of a frame are seen `gap` frames on, and which are movers that land on movers."""
+    number = shot.numbers[place]
+    other = shot.neighbour(number, gap)
+    if other is None or shot.row(other) is None:
+        return None
+    width, height = start.size
+    held = shot.flow(number, gap)
+    flow, valid = held if held is not None else both_ways(shot.grey(number), shot.grey(other))[:2]
+    scale = np.array([width / shot.size[0], height / shot.size[1]], np.float32)
+    flow = cv2.resize(flow, start.size, interpolation=cv2.INTER_LINEAR) * scale
+    valid = cv2.resize(valid.astype(np.uint8), start.size, interpolation=cv2.INTER_NEAREST) > 0
+    target = grid(start.size) + flow
+    x, y = (np.rint(target[..., k]).astype(int).clip(0, length - 1) for k, length in ((0, width), (1, height)))
+    return target, valid & start.moving[place] & start.moving[place + gap][y, x]
+
+
+def _stop(shot: Shot, start: Start, labels: list[Labels], place: int, at: Picture, unit: float) -> list[Array]:
+    """The columns of Stops for pixels `at` [N, 2] of one frame; depth and confidence of the nearest pixel, never between two surfaces."""
+    row = shot.row(shot.numbers[place])
+    width, height = start.size
+    x, y = (np.rint(at[:, k]).astype(int).clip(0, length - 1) for k, length in ((0, width), (1, height)))
+    scale = np.array([shot.size[0] / width, shot.size[1] / height], np.float32)
+    spot = (at + 0.5) * scale - 0.5  # the rays are those of the shot's size
+    ray = cv2.remap(shot.rays(row), spot[:, :1].astype(np.float32), spot[:, 1:].astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    log = np.log(np.maximum(start.depth[place][y, x], 1e-9) * unit).astype(np.float32)
+    sure = start.confidence[place][y, x].astype(np.float32)
+    return [np.full(len(at), place), at.astype(np.float32), ray[:, 0].astype(np.float32), log, sure, labels[place][y, x]]

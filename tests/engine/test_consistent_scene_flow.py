@@ -1,0 +1,169 @@
+"""Depth of what moves by scene flow: a rigid thing whose start is wrong in known ways, and the stage around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from engine.contract import messages
+from engine.contract import options as o
+from engine.contract.job import Request
+from engine.geometry.camera import Camera
+from engine.media.flow import flow_path, write_flow
+from engine.media.frames import read_depth, write_depth, write_png
+from engine.nets.scene_flow import SceneFlowField
+from engine.stage import Inputs, Report
+from engine.stages import consistent_depth
+from engine.store import read_json, write_json
+
+SIZE, COUNT, FOCAL = (96, 64), 12, 90.0
+TRUE = 4.0  # metres to the mover at the start; the wall stands at 8
+OPTIONS = o.ConsistentDepth(method="scene_flow", gaps="1,2,4", effort=0.2, film=True, npz=True)
+
+
+def place_of(time: float) -> np.ndarray:
+    """The mover's middle in the world: steadily sideways and nearer."""
+    return np.array([-0.6 + 0.1 * time, 0.0, TRUE - 0.05 * time])
+
+
+def eye_of(time: float) -> np.ndarray:
+    return np.array([0.02 * time + 0.06 * np.sin(time), 0.05 * np.cos(1.3 * time), 0.0])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[dict[str, Path], np.ndarray, np.ndarray]:
+    """Folders of a shot with true flow, whose depth stage is wrong about the mover: drifting, and unsure where it is most wrong."""
+    root = tmp_path_factory.mktemp("scene_flow")
+    folders = {name: root / name for name in ("frames", "movers", "orient", "flow", "depth")}
+    for path in [*folders.values(), folders["depth"] / "movers"]:
+        path.mkdir()
+    random = np.random.default_rng(0)
+    numbers = list(range(1, COUNT + 1))
+    grid = np.stack(np.meshgrid(np.arange(SIZE[0], dtype=np.float32), np.arange(SIZE[1], dtype=np.float32)), -1)
+    truth, masks = [], []
+    for k in range(COUNT):
+        middle = place_of(k) - eye_of(k)
+        at = middle[:2] / middle[2] * FOCAL + np.array(SIZE) / 2 - 0.5
+        masks.append((np.abs(grid - at) < 0.6 / middle[2] * FOCAL).all(-1))
+        truth.append(np.where(masks[k], middle[2], 8.0).astype(np.float32))
+    for k, number in enumerate(numbers):
+        write_png(folders["frames"] / f"{number:06d}.png", random.integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8))
+        wrong = 1.0 if k < 5 else np.exp(0.08 * (k - 4))
+        sure = 0.5 if k < 5 else 0.05
+        write_depth(folders["depth"] / f"{number:06d}.exr", np.where(masks[k], wrong * truth[k], 8.0).astype(np.float32),
+                    np.where(masks[k], sure, 0.9).astype(np.float32))
+        for name in ("movers", "depth/movers"):
+            write_png(root / name / f"{number:06d}.png", masks[k].astype(np.uint8) * 255)
+        for gap in (1, 2, 4, -1, -2, -4):
+            if 0 <= k + gap < COUNT:
+                local = np.concatenate([(grid - np.array(SIZE) / 2 + 0.5) / FOCAL * truth[k][..., None], truth[k][..., None]], -1)
+                moved = local + eye_of(k) - eye_of(k + gap) + np.where(masks[k][..., None], place_of(k + gap) - place_of(k), 0)
+                seen = moved[..., :2] / moved[..., 2:] * FOCAL + np.array(SIZE) / 2 - 0.5
+                path = flow_path(folders["flow"], number, number + gap)
+                path.parent.mkdir(exist_ok=True)
+                write_flow(path, (seen - grid).astype(np.float32), np.ones(SIZE[::-1], bool))
+    write_json(folders["flow"] / "flow.json", {"size": list(SIZE), "gaps": [1, 2, 4], "preset": "true"})
+    write_json(folders["frames"] / "clip.json", {
+        "size": list(SIZE), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(COUNT)], "cuts": [], "duplicates": [],
+        "bits": 8, "source_size": list(SIZE), "source": "made", "kind": "video", "audio": False,
+    })
+    poses = np.tile(np.eye(4), (COUNT, 1, 1))
+    poses[:, :3, 3] = [eye_of(k) for k in range(COUNT)]
+    lens = (np.full((COUNT, 2), FOCAL), np.tile(np.array(SIZE) / 2, (COUNT, 1)), np.zeros((COUNT, 4)))
+    Camera(np.array(numbers), poses, *lens, np.ones(COUNT, bool), SIZE).save(folders["orient"] / "camera.npz")
+    return folders, np.stack(truth), np.stack(masks)
+
+
+def carry_out(folders, room: Path, options=OPTIONS, on_progress=lambda *step: None):
+    room.mkdir(parents=True, exist_ok=True)
+    said: list = []
+    report = Report("consistent_depth", said.append, on_progress)
+    torch.set_num_threads(1)  # the same sums in every run
+    consistent_depth.run(Inputs(Request("clip", ("depth",), "store", device="cpu"), folders), options, report, room)
+    return report, said
+
+
+@pytest.fixture(scope="module")
+def done(made, tmp_path_factory):
+    room = tmp_path_factory.mktemp("done")
+    told: list[tuple[int, int, str]] = []
+    report, said = carry_out(made[0], room, on_progress=lambda *step: told.append(step))
+    return room, report, said, told
+
+
+def error_of(folder: Path, truth, masks) -> tuple[float, float]:
+    """Mean relative error on the mover and on the wall."""
+    found = np.stack([read_depth(folder / f"{k + 1:06d}.exr")[0] for k in range(COUNT)])
+    off = np.abs(found / truth - 1)
+    return float(off[masks].mean()), float(off[~masks].mean())
+
+
+def test_a_mover_is_brought_to_where_its_motion_says(made, done) -> None:
+    folders, truth, masks = made
+    before, after = error_of(folders["depth"], truth, masks), error_of(done[0], truth, masks)
+    assert before[0] > 0.2
+    assert after[0] < 0.35 * before[0]
+    assert after[1] < 0.001  # the wall stays where it was
+
+
+def test_confidence_tells_which_votes_agreed(done, made) -> None:
+    confidence = np.stack([read_depth(done[0] / f"{k + 1:06d}.exr")[1] for k in range(COUNT)])
+    assert 0.1 < confidence[made[2]].mean() <= 0.5
+
+
+def test_it_can_be_watched(done) -> None:
+    room, report, said, told = done
+    assert any("joint: loss" in note for _, _, note in told) and told[-1][0] == told[-1][1]
+    previews = [message for message in said if isinstance(message, messages.Preview)]
+    assert previews and all(Path(message.path).is_file() for message in previews)
+    page = (room / "training/report.html").read_text()
+    assert "<svg" in page and "http" not in page
+    assert all((room / "training" / name).is_file() for name in page.split('src="')[1:] for name in [name.split('"')[0]])
+    curve = read_json(room / "training/loss.json")
+    assert len(curve) == report.figures["epochs"] and curve[0]["total"] > curve[-1]["straightness"]
+    assert "scene flow" in report.used
+
+
+def test_copies_for_other_programs(done) -> None:
+    room = done[0]
+    assert cv2.VideoCapture(str(room / "depth.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == COUNT
+    with np.load(room / "npz/000003.npz", allow_pickle=False) as held:
+        assert held["flow_1_2"].shape == (*SIZE[::-1], 2) and held["K"][0, 0] == FOCAL and held["cam_c2w"].shape == (4, 4)
+        assert np.array_equal(held["depth"], np.asarray(read_depth(room / "000003.exr")[0], np.float32))
+
+
+def test_killed_training_goes_on_to_the_same_depth(made, done, tmp_path) -> None:
+    class Killed(Exception):
+        pass
+
+    def stop(done: int, total: int, note: str) -> None:
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        carry_out(made[0], tmp_path, on_progress=stop)
+    assert (tmp_path / "training/state.npz").is_file() and not list(tmp_path.glob("*.exr"))
+    carry_out(made[0], tmp_path)
+    for k in (1, 6, COUNT):
+        assert (tmp_path / f"{k:06d}.exr").read_bytes() == (done[0] / f"{k:06d}.exr").read_bytes()
+
+
+def test_nothing_moves(made, tmp_path) -> None:
+    folders = {**made[0], "depth": tmp_path / "depth"}
+    folders["depth"].mkdir()
+    for path in made[0]["depth"].glob("*.exr"):
+        (folders["depth"] / path.name).write_bytes(path.read_bytes())
+    report, _ = carry_out(folders, tmp_path / "room", o.ConsistentDepth(method="scene_flow"))
+    assert "Nothing in this shot moves" in report.warnings[0]
+
+
+def test_single_points_move_as_pictures_do() -> None:
+    torch.manual_seed(1)
+    field = SceneFlowField(48, 6)
+    points, times = torch.randn(7, 3), torch.rand(7)
+    picture = field(points.T[None, :, :, None], times[None, None, :, None])[0, :, :, 0].T / 100
+    assert torch.allclose(field.step(points, times), picture, atol=1e-6)
