@@ -19,6 +19,7 @@ from ..training.scene_flow_fit import Fit, Settings
 from .colours import of_depth
 from .shot import Array, Picture, Shot
 
+WEIGHTS = ("flow", "disparity", "acceleration", "expansion", "vote")
 EVERY = 4  # epochs between previews
 AGREED = 0.1  # relative distance up to which a vote for a thing's depth agrees with what was found
 
@@ -29,10 +30,7 @@ class ByFlow:
     def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, room: Path) -> None:
         self.shot, self.folder, self.device, self.room = shot, depth, device, room / "training"
         self.size = working_size(shot.size, options.size)
-        self.settings = Settings(
-            flow=options.flow_weight, disparity=options.disparity_weight, acceleration=options.acceleration_weight,
-            expansion=options.expansion_weight, vote=options.start_weight,
-        ).shortened(options.effort)
+        self.settings = Settings(**weights(options.weights)).shortened(options.effort)
         self._masks = {number: self._moving(number) for number in shot.numbers}
         start = self._start()
         self.fit: Fit | None = None
@@ -103,13 +101,12 @@ class ByFlow:
         if self.fit is None or not moving.any() or self.shot.row(number) is None:
             return depth, confidence
         place = self.shot.numbers.index(number)
-        began, sure = read_depth(self.folder / f"{FRAME % number}.exr")
-        moving = moving & (began > 0)
+        began = read_depth(self.folder / f"{FRAME % number}.exr")[0]
         learned = began * np.exp(self._correction(place, self.shot.size))
-        # As sure as the share of votes that agree; what was never followed keeps what it had.
         things = cv2.resize(self.labels[place].astype(np.float32), self.shot.size, interpolation=cv2.INTER_NEAREST).astype(int)
-        trust = 0.5 * self._agreement()[things]
-        return np.where(moving, learned, depth).astype(np.float32), np.where(moving, np.where(things > 0, trust, sure), confidence).astype(np.float32)
+        moving = moving & (began > 0) & (things > 0)
+        trust = 0.5 * self._agreement()[things]  # as sure as the share of votes that agree
+        return np.where(moving, learned, depth).astype(np.float32), np.where(moving, trust, confidence).astype(np.float32)
 
     def _agreement(self) -> Array:
         """For every thing, the share of the votes for its depth that agree with what was found."""
@@ -152,6 +149,23 @@ class ByFlow:
         curve = self.fit.curve
         report.used += f"; what moves by scene flow, {len(curve)} epochs"
         report.figures.update(epochs=len(curve), loss=curve[-1]["total"], followed=len(self.fit.table), things=len(self.fit.scale.levels) - 1)
+
+
+def weights(text: str) -> dict[str, float]:
+    """'flow=1, vote=0' -> {'flow': 1.0, 'vote': 0.0}."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = -1.0
+        if name not in WEIGHTS or found[name] < 0:
+            raise RequestFailure(
+                "wrong-option", "The weights of the scene flow cannot be used.", f"'{part}' is not one of {', '.join(WEIGHTS)} with a number from 0.",
+                "Write them like flow=1, vote=0.1, or leave them out.", {"consistent_depth": {"weights": ""}},
+            )
+    return found
 
 
 def gaps(text: str) -> tuple[int, ...]:

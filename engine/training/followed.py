@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ Tensor = torch.Tensor
 Labels = NDArray[np.integer]
 THING = 5  # the column of Stops
 UNIT = 2.0  # the median depth of what moves, in the unit that all training uses
+STILL = 0.3  # px of disagreement per frame with the still scene up to which a pixel belongs to it
 MOST = 1200  # pixels kept of one frame at one gap
 REACHES = (6, 12, 18)  # px between a pixel and the surroundings whose growth is looked at
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (0, -1), (-1, -1), (-1, 1))
@@ -99,6 +100,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
     """
     random = np.random.default_rng(seed)
     parts: list[list[Array]] = []
+    start = replace(start, moving=[mask & ~still(shot, start, place) for place, mask in enumerate(start.moving)])
     labels = _pieces(start.moving)
     for place, number in enumerate(shot.numbers):
         if shot.row(number) is None or not start.moving[place].any():
@@ -117,7 +119,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
             known = back[1][y, x] if back else np.zeros(len(y), bool)
             stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, place + gap, ahead[0][y, x], unit)]
             stops.append(_stop(shot, start, labels, place - gap if back else place, behind, unit))
-            growth = _growth(*ahead, x, y)
+            growth = _growth(*ahead[:2], x, y)
             grown = np.isfinite(growth)
             told = [np.full(len(y), gap), known, np.where(grown, growth, 0).astype(np.float32), grown]
             parts.append([*(value for stop in stops for value in stop), *told])
@@ -129,6 +131,31 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
         columns[6 * k + THING] = names[columns[6 * k + THING]]
     held = [torch.from_numpy(column) for column in columns]
     return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(3)), *held[18:]), [names[plane] for plane in labels]
+
+
+def still(shot: Shot, start: Start, place: int) -> Mask:
+    """Pixels [H, W] that every neighbour sees where a still point at the depth of the start would be: masks take still things along."""
+    row, (height, width) = shot.row(shot.numbers[place]), start.depth[place].shape
+    held = []
+    for gap in (gap for size in shot.gaps for gap in (size, -size)):
+        landed = _landed(shot, start, place, gap)
+        if landed is None or row is None:
+            continue
+        other = shot.row(shot.numbers[place + gap])
+        rays, there = (cv2.resize(shot.rays(k), (width, height), interpolation=cv2.INTER_AREA) for k in (row, other))
+        relative = shot.relative(row, other).astype(np.float32)
+        points = rays * start.depth[place][..., None] @ relative[:3, :3].T + relative[:3, 3]
+        seen = cv2.remap(there, landed[0][..., 0], landed[0][..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        focal = shot.camera.focal[other, 0] * width / shot.size[0]
+        miss = np.linalg.norm(points[..., :2] / np.maximum(points[..., 2:], 1e-6) - seen[..., :2], axis=-1) * focal
+        held.append(np.where(landed[2], miss / abs(gap), np.nan))
+    if not held:
+        return np.zeros((height, width), bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        apart = np.nanmedian(np.stack(held), 0)
+    # Single pixels agree by chance: a still thing does so over most of a neighbourhood.
+    return cv2.blur((apart < STILL).astype(np.float32), (9, 9)) > 0.5
 
 
 def _pieces(moving: list[Mask]) -> list[Labels]:
@@ -177,8 +204,8 @@ def _growth(target: Picture, valid: Mask, x: Array, y: Array) -> Picture:
         return np.nanmedian(stack, 0).astype(np.float32)
 
 
-def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Mask] | None:
-    """Where [H, W, 2] the pixels of a frame are seen `gap` frames on, and which are movers that land on movers."""
+def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Mask, Mask] | None:
+    """Where [H, W, 2] the pixels of a frame are seen `gap` frames on, which are movers that land on movers, and where the flow is valid."""
     number = shot.numbers[place]
     other = shot.neighbour(number, gap)
     if other is None or shot.row(other) is None:
@@ -191,7 +218,7 @@ def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Ma
     valid = cv2.resize(valid.astype(np.uint8), start.size, interpolation=cv2.INTER_NEAREST) > 0
     target = grid(start.size) + flow
     x, y = (np.rint(target[..., k]).astype(int).clip(0, length - 1) for k, length in ((0, width), (1, height)))
-    return target, valid & start.moving[place] & start.moving[place + gap][y, x]
+    return target, valid & start.moving[place] & start.moving[place + gap][y, x], valid
 
 
 def _stop(shot: Shot, start: Start, labels: list[Labels], place: int, at: Picture, unit: float) -> list[Array]:
