@@ -11,7 +11,7 @@ import torch
 from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..failures import RequestFailure
-from ..media.frames import read_depth, read_png, resize, working_size, write_png
+from ..media.frames import read_depth, resize, working_size, write_png
 from ..stage import Report
 from ..training import page
 from ..training.followed import Start, cameras, follow
@@ -31,7 +31,7 @@ class ByFlow:
         self.shot, self.folder, self.device, self.room = shot, depth, device, room / "training"
         self.size = working_size(shot.size, options.size)
         self.settings = Settings(**weights(options.weights)).shortened(options.effort)
-        self._masks = {number: self._moving(number) for number in shot.numbers}
+        self._masks = {number: shot.movers(number) for number in shot.numbers}
         start = self._start()
         self.fit: Fit | None = None
         self.labels: list[np.ndarray] = []
@@ -47,10 +47,6 @@ class ByFlow:
     def epochs(self) -> int:
         """Of the whole training; 0 where nothing moves."""
         return self.settings.epochs if self.fit else 0
-
-    def _moving(self, number: int) -> np.ndarray:
-        path = self.folder / "movers" / f"{FRAME % number}.png"
-        return read_png(path) > 127 if path.is_file() else np.zeros(self.shot.size[::-1], bool)
 
     def _start(self) -> Start:
         depths, sure, moving = [], [], []

@@ -38,7 +38,7 @@ def _write(shot: Shot, number: int, room: Path, path: Path) -> None:
         (fx, fy), (cx, cy) = shot.camera.focal[row], shot.camera.centre[row]
         held |= {"cam_c2w": shot.camera.world_from_camera[row], "K": np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])}
         held["distortion"] = shot.camera.distortion[row]
-    flow = shot.flow(number, 1)
+    flow = shot.flow(number, shot.step)
     if flow is not None:
         held |= {"flow_1_2": flow[0], "mask_1_2": flow[1]}
     with store.beside(path) as fresh, open(fresh, "wb") as file:

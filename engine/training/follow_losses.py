@@ -63,7 +63,7 @@ def published(table: Table, scale: ScaleField, field: SceneFlowField, cameras: C
     """flow and acceleration in px, disparity calibrated; `frozen` depth, and squared flow while the field warms up."""
     with torch.set_grad_enabled(not frozen and torch.is_grad_enabled()):
         now, later = lift(table.here, scale, cameras), lift(table.there, scale, cameras)
-    moved, first, second = _carried(field, now.world, table, len(cameras.eye))
+    moved, first, second = _carried(field, now.world, table, cameras)
     local = (cameras.turn[table.there.frame].transpose(1, 2) @ (moved - cameras.eye[table.there.frame])[..., None])[..., 0]
     depth = local[:, 2].clamp(min=NEAREST)
     miss = (local[:, :2] / depth[:, None] - table.there.ray[:, :2]) * cameras.focal
@@ -74,11 +74,12 @@ def published(table: Table, scale: ScaleField, field: SceneFlowField, cameras: C
     }
 
 
-def _carried(field: SceneFlowField, world: Tensor, table: Table, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+def _carried(field: SceneFlowField, world: Tensor, table: Table, cameras: Cameras) -> tuple[Tensor, Tensor, Tensor]:
     """World points [N, 3] after `gap` frames along the field, and the first two steps of each."""
+    frames = float(cameras.time[-1]) + 1
     order = table.gap.argsort(descending=True)
     count = [int((table.gap > k).sum()) for k in range(int(table.gap.max()))]
-    place, time = world[order], table.here.frame[order] / frames
+    place, time = world[order], cameras.time[table.here.frame[order]] / frames
     steps: list[Tensor] = []
     for k in range(max(2, len(count))):
         here = count[k] if k < len(count) else 0

@@ -29,6 +29,7 @@ class Cameras:
 
     turn: Tensor  # [T, 3, 3] world from camera
     eye: Tensor  # [T, 3] in the training's unit
+    time: Tensor  # [T] frames since the first
     focal: float  # px at the training's size
     unit: float  # training units in one scene unit
 
@@ -90,7 +91,8 @@ def cameras(shot: Shot, start: Start) -> Cameras:
     unit = UNIT / float(np.median(near))
     eye = (poses[:, :3, 3] - poses[:, :3, 3].mean(0)) * unit
     focal = float(np.median(shot.camera.focal)) * start.size[0] / shot.size[0]
-    return Cameras(torch.from_numpy(poses[:, :3, :3]).float(), torch.from_numpy(eye).float(), focal, unit)
+    time = (np.array(shot.numbers) - shot.numbers[0]) / shot.step
+    return Cameras(*(torch.from_numpy(part).float() for part in (poses[:, :3, :3], eye, time)), focal, unit)
 
 
 def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: int = 0) -> tuple[Table, list[Labels]] | None:
@@ -106,7 +108,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
         if shot.row(number) is None or not start.moving[place].any():
             continue
         for gap in gaps:
-            ahead, back = (_landed(shot, start, place, side * gap) for side in (1, -1))
+            (later, ahead), (earlier, back) = (_landed(shot, start, place, side * gap * shot.step) for side in (1, -1))
             if ahead is None:
                 continue
             y, x = np.nonzero(ahead[1])
@@ -117,8 +119,8 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
             own = np.stack([x, y], 1).astype(np.float32)
             behind = back[0][y, x] if back else own
             known = back[1][y, x] if back else np.zeros(len(y), bool)
-            stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, place + gap, ahead[0][y, x], unit)]
-            stops.append(_stop(shot, start, labels, place - gap if back else place, behind, unit))
+            stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, later, ahead[0][y, x], unit)]
+            stops.append(_stop(shot, start, labels, earlier, behind, unit))
             growth = _growth(*ahead[:2], x, y)
             grown = np.isfinite(growth)
             told = [np.full(len(y), gap), known, np.where(grown, growth, 0).astype(np.float32), grown]
@@ -138,17 +140,17 @@ def still(shot: Shot, start: Start, place: int) -> Mask:
     row, (height, width) = shot.row(shot.numbers[place]), start.depth[place].shape
     held = []
     for gap in (gap for size in shot.gaps for gap in (size, -size)):
-        landed = _landed(shot, start, place, gap)
+        there, landed = _landed(shot, start, place, gap)
         if landed is None or row is None:
             continue
-        other = shot.row(shot.numbers[place + gap])
-        rays, there = (cv2.resize(shot.rays(k), (width, height), interpolation=cv2.INTER_AREA) for k in (row, other))
+        other = shot.row(shot.numbers[there])
+        rays, theirs = (cv2.resize(shot.rays(k), (width, height), interpolation=cv2.INTER_AREA) for k in (row, other))
         relative = shot.relative(row, other).astype(np.float32)
         points = rays * start.depth[place][..., None] @ relative[:3, :3].T + relative[:3, 3]
-        seen = cv2.remap(there, landed[0][..., 0], landed[0][..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(theirs, landed[0][..., 0], landed[0][..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         focal = shot.camera.focal[other, 0] * width / shot.size[0]
         miss = np.linalg.norm(points[..., :2] / np.maximum(points[..., 2:], 1e-6) - seen[..., :2], axis=-1) * focal
-        held.append(np.where(landed[2], miss / abs(gap), np.nan))
+        held.append(np.where(landed[2], miss * shot.step / abs(gap), np.nan))
     if not held:
         return np.zeros((height, width), bool)
     with warnings.catch_warnings():
@@ -204,12 +206,14 @@ def _growth(target: Picture, valid: Mask, x: Array, y: Array) -> Picture:
         return np.nanmedian(stack, 0).astype(np.float32)
 
 
-def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Mask, Mask] | None:
-    """Where [H, W, 2] the pixels of a frame are seen `gap` frames on, which are movers that land on movers, and where the flow is valid."""
+def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[int, tuple[Picture, Mask, Mask] | None]:
+    """The place of the frame numbered `gap` on, and of the pixels where [H, W, 2] they are seen there, which are movers that land on movers,
+    and where the flow is valid."""
     number = shot.numbers[place]
     other = shot.neighbour(number, gap)
     if other is None or shot.row(other) is None:
-        return None
+        return place, None
+    there = shot.numbers.index(other)
     width, height = start.size
     held = shot.flow(number, gap)
     flow, valid = held if held is not None else both_ways(shot.grey(number), shot.grey(other))[:2]
@@ -218,7 +222,7 @@ def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[Picture, Ma
     valid = cv2.resize(valid.astype(np.uint8), start.size, interpolation=cv2.INTER_NEAREST) > 0
     target = grid(start.size) + flow
     x, y = (np.rint(target[..., k]).astype(int).clip(0, length - 1) for k, length in ((0, width), (1, height)))
-    return target, valid & start.moving[place] & start.moving[place + gap][y, x], valid
+    return there, (target, valid & start.moving[place] & start.moving[there][y, x], valid)
 
 
 def _stop(shot: Shot, start: Start, labels: list[Labels], place: int, at: Picture, unit: float) -> list[Array]:

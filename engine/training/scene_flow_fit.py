@@ -82,7 +82,8 @@ class Fit:
     def to(self, device: torch.device) -> Fit:
         """On another device, before training."""
         self.table = self.table.to(device)
-        self.cameras = Cameras(self.cameras.turn.to(device), self.cameras.eye.to(device), self.cameras.focal, self.cameras.unit)
+        held = self.cameras
+        self.cameras = Cameras(held.turn.to(device), held.eye.to(device), held.time.to(device), held.focal, held.unit)
         self.scale.to(device)
         self.motion.to(device)
         return self

@@ -38,8 +38,8 @@ def eye_of(time: float) -> np.ndarray:
 def made(tmp_path_factory) -> tuple[dict[str, Path], np.ndarray, np.ndarray]:
     """Folders of a shot with true flow, whose depth stage is wrong about the mover: drifting, and unsure where it is most wrong."""
     root = tmp_path_factory.mktemp("scene_flow")
-    folders = {name: root / name for name in ("frames", "movers", "orient", "flow", "depth")}
-    for path in [*folders.values(), folders["depth"] / "movers"]:
+    folders = {name: root / name for name in ("frames", "scene_movers", "orient", "flow", "depth")}
+    for path in folders.values():
         path.mkdir()
     random = np.random.default_rng(0)
     numbers = list(range(1, COUNT + 1))
@@ -56,8 +56,7 @@ def made(tmp_path_factory) -> tuple[dict[str, Path], np.ndarray, np.ndarray]:
         sure = 0.5 if k < 5 else 0.05
         write_depth(folders["depth"] / f"{number:06d}.exr", np.where(masks[k], wrong * truth[k], 8.0).astype(np.float32),
                     np.where(masks[k], sure, 0.9).astype(np.float32))
-        for name in ("movers", "depth/movers"):
-            write_png(root / name / f"{number:06d}.png", masks[k].astype(np.uint8) * 255)
+        write_png(folders["scene_movers"] / f"{number:06d}.png", masks[k].astype(np.uint8) * 255)
         for gap in (1, 2, 4, -1, -2, -4):
             if 0 <= k + gap < COUNT:
                 local = np.concatenate([(grid - np.array(SIZE) / 2 + 0.5) / FOCAL * truth[k][..., None], truth[k][..., None]], -1)
@@ -153,10 +152,7 @@ def test_killed_training_goes_on_to_the_same_depth(made, done, tmp_path) -> None
 
 
 def test_nothing_moves(made, tmp_path) -> None:
-    folders = {**made[0], "depth": tmp_path / "depth"}
-    folders["depth"].mkdir()
-    for path in made[0]["depth"].glob("*.exr"):
-        (folders["depth"] / path.name).write_bytes(path.read_bytes())
+    folders = {**made[0], "scene_movers": tmp_path}
     report, _ = carry_out(folders, tmp_path / "room", o.ConsistentDepth(method="scene_flow"))
     assert "Nothing in this shot moves" in report.warnings[0]
 
