@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..store import DONE, beside, read_json, write_json
 
-MADE = "made.json"
+MADE = ".made.json"  # hidden, so that it is not published
 MOST = 8  # earlier results that are looked at, newest first
 
 

@@ -110,7 +110,7 @@ def test_a_locked_off_shot_gives_mattes_and_slow_motion(engine, tmp_path, clip) 
     out = tmp_path / "out"
     assert engine(CLIPS / "2_dynamic" / clip, "--want", ALL, "--size", 320, "--frames", "1-8", "--out", out) == 1
     assert failures(engine) == {"solve": "no-motion"}
-    assert {entry["stage"] for entry in engine.of("skipped")} == {"orient", "depth", "consistent_depth", "cloud"}
+    assert {entry["stage"] for entry in engine.of("skipped")} == {"orient", "scene_movers", "depth", "consistent_depth", "cloud"}
     assert engine.said[-1] == {"type": "done", "failed": ["solve"]}
     check_mattes(out, list(range(1, 9)))
     check_slow_motion(out, 15)
