@@ -1,4 +1,4 @@
-"""Figures of depth on made shots with true cameras: `python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH]`.
+"""Figures of depth on made shots with true cameras: `python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation]`.
 
 One scale for each whole shot; still and moving pixels apart; flicker along true flow. Prints a table for RESULTS.md.
 """
@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
+from engine.dense.by_scene_flow import WEIGHTS  # noqa: E402
 from engine.geometry.camera import Camera  # noqa: E402
 from engine.media.frames import read_depth, write_png  # noqa: E402
 from engine.metrics import depth as metrics  # noqa: E402
@@ -47,9 +48,9 @@ def lay_out(shot: Shot, root: Path) -> dict[str, Path]:
     return {name: root / name for name in ("frames", "orient")}
 
 
-def carry_out(stage, options, folders: dict[str, Path], root: Path) -> float:  # type: ignore[no-untyped-def]
-    """CPU-seconds of one stage."""
-    name = stage.__name__.rsplit(".", 1)[-1]
+def carry_out(stage, options, folders: dict[str, Path], root: Path, label: str = "") -> float:  # type: ignore[no-untyped-def]
+    """CPU-seconds of one stage; its result is called `label`, or as the stage."""
+    name = label or stage.__name__.rsplit(".", 1)[-1]
     (root / name).mkdir()
     before = time.process_time()
     report = Report(name, lambda message: None, lambda *step: None)
@@ -58,8 +59,18 @@ def carry_out(stage, options, folders: dict[str, Path], root: Path) -> float:  #
     return time.process_time() - before
 
 
-def measure(name: str, frames: int, size: tuple[int, int]) -> list[str]:
-    """One table row per depth stage."""
+def ways(scene_flow: bool, ablation: bool) -> list[tuple[str, object, object]]:
+    """Label, stage and options of every row: depth, its agreement, and on request by scene flow, whole and with each loss off."""
+    out = [("depth", depth, o.Depth()), ("consistent_depth", consistent_depth, o.ConsistentDepth())]
+    if scene_flow or ablation:
+        out.append(("scene_flow", consistent_depth, o.ConsistentDepth(method="scene_flow")))
+    if ablation:
+        out += [(f"without {name}", consistent_depth, o.ConsistentDepth(method="scene_flow", weights=f"{name}=0")) for name in WEIGHTS]
+    return out
+
+
+def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]]) -> list[str]:
+    """One table row per way; the seconds are those of the way alone, the first with all that comes before it."""
     shot = render(name, frames, size)
     valid = [(truth > 0) & (truth < FAR) for truth in shot.depth]
     seen = [mask & known for mask, known in zip(shot.visible, valid)]
@@ -69,9 +80,8 @@ def measure(name: str, frames: int, size: tuple[int, int]) -> list[str]:
         folders = lay_out(shot, Path(held))
         before = ((flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
         spent = sum(carry_out(stage, options, folders, Path(held)) for stage, options in before)
-        for stage, options in ((depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
-            spent += carry_out(stage, options, folders, Path(held))
-            label = stage.__name__.rsplit(".", 1)[-1]
+        for label, stage, options in rows_of:
+            spent += carry_out(stage, options, folders, Path(held), label)
             found = [read_depth(path)[0] for path in sorted(folders[label].glob("*.exr"))]
             figures = metrics.evaluate(found, list(shot.depth), valid, list(shot.moving))
             still, moving = figures["still"], figures["moving"]
@@ -80,6 +90,7 @@ def measure(name: str, frames: int, size: tuple[int, int]) -> list[str]:
                 f"| {name} | {label} | {still['absrel']:.4f} | {still['delta']:.3f} | {still['exact']:.3f} | {moving['absrel']:.4f} | "
                 f"{moving['delta']:.3f} | {flicker[0]:.4f} | {flicker[1]:.4f} | {figures['shot']['scale']:.3f} | {spent / frames:.2f} |"
             )
+            spent = 0.0
     return rows
 
 
@@ -89,12 +100,14 @@ def main() -> None:
     parser.add_argument("shots", nargs="*", default=SHOTS)
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--size", default="640x360")
+    parser.add_argument("--scene-flow", action="store_true", help="also what moves by scene flow")
+    parser.add_argument("--ablation", action="store_true", help="the same with each loss off")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
     print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name in given.shots:
-        print("\n".join(measure(name, given.frames, (width, height))), flush=True)
+        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation))), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
