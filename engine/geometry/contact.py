@@ -91,18 +91,17 @@ def _ground(
 
 
 def _front(piece: Mask, still: Mask, rho: Picture) -> Stand:
-    """A mover hides what is behind it: it is nearer than most of the still scene along the upper half of its outline.
+    """A mover is nearer than what it hides, along the upper half of its outline, and farther than what may hide its feet, along the lower.
 
-    Below, what lies along the outline may just as well hide the mover.
+    Half-way between the two, in the logarithm.
     """
     wide = cv2.dilate(piece.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
     outline = wide & ~piece & still
-    rows = np.flatnonzero(piece.any(1))
-    upper = outline & (np.arange(len(piece)) < rows.mean())[:, None]
-    outline = upper if upper.sum() >= 20 else outline
-    if outline.sum() < 20:
+    above = (np.arange(len(piece)) < np.flatnonzero(piece.any(1)).mean())[:, None]
+    seen = [float(np.percentile(rho[part], 75)) for part in (outline & above, outline & ~above) if part.sum() >= 20]
+    if not seen:
         return Stand(float(np.median(rho)), 0.2 * FRONT, "front")
-    return Stand(float(np.percentile(rho[outline], 75)) * 1.05, FRONT, "front")
+    return Stand(1.05 * float(np.sqrt(seen[0] * max(seen))), FRONT, "front")
 
 
 def smooth_log(frames: NDArray[np.float64], rho: NDArray[np.float64], sure: NDArray[np.float64], reach: float = 6.0) -> NDArray[np.float64]:
