@@ -53,14 +53,14 @@ def focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: flo
     Where next to nothing tells the focal length, the covariance at one point is no witness: the valley is long and bent.
     """
     seen = np.isfinite(state.points[tracks.track, 0]) & fits & state.posed[tracks.view]
-    widest = 0.0
-    for ratio in RATIOS:
+
+    def cost(ratio: float) -> float:
         start, few, _ = adjust.of_state(replace(state, focal=state.focal * ratio), tracks, seen, PER_VIEW, known=True)
-        other, _ = adjust.adjust(start, few, loss, ROUNDS)
-        best, _, _ = adjust.of_state(state, tracks, seen, PER_VIEW, known=True)
-        count = len(np.unique(few.track))
-        worse = count * (lenses.unlikely(_errors(other, few), loss) - lenses.unlikely(_errors(best, few), loss))
-        widest = max(widest, abs(float(np.log(ratio))) / float(np.sqrt(2 * max(worse, 0.5))))
+        bundle, _ = adjust.adjust(start, few, loss, ROUNDS)  # also where nothing is changed: both sides have had the same effort
+        return len(np.unique(few.track)) * lenses.unlikely(_errors(bundle, few), loss)
+
+    best = cost(1.0)
+    widest = max(abs(float(np.log(ratio))) / float(np.sqrt(2 * max(cost(ratio) - best, 0.5))) for ratio in RATIOS)
     return widest
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CLIPS.is_dir(), reason="the real footage of 
 ALL = "camera,depth,mattes,slowmo,cloud"
 MOVING = {  # clip: (every so many frames, the verdict it deserves at least)
     "1_static/apple_tabletop/apple.mp4": (3, "fair"),  # the lens of a half-orbit is only known to some per cent
-    "1_static/golf_cart_alley/golf.mov": (4, "fair"),  # straight ahead: likewise
+    "1_static/golf_cart_alley/golf.mov": (4, "doubtful"),  # straight ahead, and small: the lens is only known to 20 %, and the solve says so
     "2_dynamic/husky_lawn/dog-example.mp4": (2, "good"),
     "2_dynamic/lady_running/lady-running.mp4": (1, "fair"),
     "2_dynamic/dycheck_backpack/backpack.mp4": (6, "good"),
