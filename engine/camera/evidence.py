@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -95,3 +97,12 @@ def warp(values: Picture, flow: NDArray[np.float32]) -> Picture:
     """Values of another frame [H, W] fetched along the flow to it [H, W, 2]."""
     y, x = np.mgrid[: values.shape[0], : values.shape[1]].astype(np.float32)
     return cv2.remap(values, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def heard(own: Picture, told: Iterable[tuple[Picture, NDArray[np.float32], Picture]]) -> Picture:
+    """A frame's values [H, W] averaged with those of other frames, each (values, flow to it [H, W, 2], weight [H, W]); its own weigh 1."""
+    total, weight = own.copy(), np.ones_like(own)
+    for theirs, flow, trust in told:
+        total += trust * warp(theirs, flow)
+        weight += trust
+    return total / weight

@@ -39,7 +39,7 @@ def sharpen(
     if not witnesses or not bool(edge.any()):
         return rho, weight
     tried = torch.stack([rho, near, far])
-    costs = torch.stack([_cost(value, rays, picture, witnesses) for value in tried])
+    costs = better_half([apart(picture, still_points(each, rays, tried)) for each in witnesses])
     costs[0] -= 0.3 * LEAST  # its own value needs no proof
     best, second = costs.topk(2, dim=0, largest=False).values
     chosen = tried.gather(0, costs.argmin(0, keepdim=True))[0]
@@ -66,12 +66,20 @@ def _greatest(values: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))[0]
 
 
-def _cost(rho: Tensor, rays: Tensor, picture: Tensor, witnesses: list[Witness]) -> Tensor:
-    """Difference of colour [H, W] to the better half of the witnesses (the others may not see the point), over a patch."""
-    found = []
-    for witness in witnesses:
-        points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
-        seen = sample(witness.picture, pixels(points, witness.view))
-        found.append((seen - picture).abs().mean(0).clamp(max=0.2))
-    costs = F.avg_pool2d(torch.stack(found)[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]
-    return costs.sort(0).values[: (len(witnesses) + 1) // 2].mean(0)
+def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
+    """What the witness shows of still points at inverse depths rho [K, H, W]: [K, 3, H, W]."""
+    count, height, width = rho.shape
+    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
+    seen = sample(witness.picture, pixels(points.reshape(count * height, width, 3), witness.view))
+    return seen.reshape(3, count, height, width).transpose(0, 1)
+
+
+def apart(picture: Tensor, seen: Tensor) -> Tensor:
+    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], over a patch."""
+    difference = (seen - picture).abs().mean(-3).clamp(max=0.2)
+    return F.avg_pool2d(difference[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]
+
+
+def better_half(differences: list[Tensor]) -> Tensor:
+    """Mean over those of N that differ least: the others may not see the point."""
+    return torch.stack(differences).sort(0).values[: (len(differences) + 1) // 2].mean(0)

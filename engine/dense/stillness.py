@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from ..camera.evidence import texture
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
-from .agreement import pixels, sample
-from .edges import PATCH, Witness, nearest_and_farthest
+from .agreement import sample
+from .edges import PATCH, Witness, apart, better_half, nearest_and_farthest, still_points
 from .layers import BELIEVED, typical
 from .shot import Mask, Picture
 
@@ -78,23 +78,18 @@ def _excess(
     if not sighted:
         return torch.zeros_like(own)
     width = own.shape[1]
-    near, far = nearest_and_farthest(own, reliable & ~doubted, max(2, round(NEAR * width)))
-    wide, _ = nearest_and_farthest(own, reliable & ~doubted, max(2, round(WIDE * width)))
+    near, far = nearest_and_farthest(own, reliable, max(2, round(NEAR * width)))
+    wide, _ = nearest_and_farthest(own, reliable, max(2, round(WIDE * width)))
     tried = torch.stack([own, behind, near, far, wide, (near * wide).sqrt()])
-    flowed = _better_half([_apart(picture, sample(each.witness.picture, each.place)[None])[0] for each in sighted])
+    flowed = better_half([apart(picture, sample(each.witness.picture, each.place)[None])[0] for each in sighted])
     still = flowed.clone()
     for inner, outer, within in _windows(doubted):
         part, where, depths = picture[(slice(None), *outer)], rays[outer], tried[(slice(None), *outer)]
-        costs = _better_half([_apart(part, _still(each.witness, where, depths)) for each in sighted])[(slice(None), *within)]
+        costs = better_half([apart(part, still_points(each.witness, where, depths)) for each in sighted])[(slice(None), *within)]
         costs[0] = torch.where(usable[inner], costs[0], torch.full_like(costs[0], 0.2))
         still[inner] = torch.where(doubted[inner], costs.amin(0), still[inner])
     noise = max(float(flowed.median()), NOISE)
     return (still - (1 + SHARE) * flowed) / noise
-
-
-def _better_half(apart: list[Tensor]) -> Tensor:
-    """Mean over those of N that differ least: the others may not see the point."""
-    return torch.stack(apart).sort(0).values[: (len(apart) + 1) // 2].mean(0)
 
 
 def _windows(doubted: Tensor) -> Iterator[tuple[Window, Window, Window]]:
@@ -107,17 +102,3 @@ def _windows(doubted: Tensor) -> Iterator[tuple[Window, Window, Window]]:
             if bool(doubted[inner].any()):
                 outer = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in inner)
                 yield inner, outer, tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer))
-
-
-def _still(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
-    """What the witness shows of still points at inverse depths rho [K, H, W]: [K, 3, H, W]."""
-    count, height, width = rho.shape
-    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
-    seen = sample(witness.picture, pixels(points.reshape(count * height, width, 3), witness.view))
-    return seen.reshape(3, count, height, width).transpose(0, 1)
-
-
-def _apart(picture: Tensor, seen: Tensor) -> Tensor:
-    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], over a patch."""
-    apart = (seen - picture).abs().mean(-3).clamp(max=0.2)
-    return F.avg_pool2d(apart[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]

@@ -77,16 +77,13 @@ def _mask(flow: Flow, scores: Path, frame: int, options: Movers) -> Mask:
 
 def _agreed(flow: Flow, scores: Path, frame: int) -> NDArray[np.float32]:
     """The frame's evidence, averaged along flow with that of the frames around."""
-    own = read_png(_file(scores, frame)).astype(np.float32)
-    total, weight = own.copy(), np.ones_like(own)
+    told = []
     for gap, vote in zip(flow.gaps, VOTES):
         for other in (frame + gap, frame - gap):
             field = flow.get(frame, other)
             if field and _file(scores, other).is_file():
-                trust = field[1].astype(np.float32) * np.float32(vote)
-                total += trust * evidence.warp(read_png(_file(scores, other)).astype(np.float32), field[0])
-                weight += trust
-    return total / weight * np.float32(evidence.CAP / 255)
+                told.append((read_png(_file(scores, other)).astype(np.float32), field[0], field[1].astype(np.float32) * np.float32(vote)))
+    return evidence.heard(read_png(_file(scores, frame)).astype(np.float32), told) * np.float32(evidence.CAP / 255)
 
 
 def _hysteresis(score: NDArray[np.float32]) -> Mask:

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
-import cv2
 import numpy as np
 import torch
 
 from .. import store
+from ..camera.evidence import heard
 from ..contract.artifacts import FRAME
 from ..contract.options import SceneMovers
 from ..dense import parallel, sightings, stillness
@@ -94,19 +94,15 @@ def _hear(shot: Shot, before: Path, after: Path, number: int) -> None:
     """A frame's verdict, averaged along flow with that of the frames around."""
     if _file(after, number).is_file():
         return
-    total = _read(before, number)
-    assert total is not None
-    weight = np.ones_like(total)
+    own, told = _read(before, number), []
+    assert own is not None
     for gap, vote in zip(shot.gaps, VOTES):
         for side in (gap, -gap):
             other, found = shot.neighbour(number, side), shot.flow(number, side)
             theirs = _read(before, other) if other is not None else None
             if theirs is not None and found is not None:
-                place = grid(shot.size) + found[0]
-                trust = found[1].astype(np.float32) * np.float32(vote)
-                total += trust * cv2.remap(theirs, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                weight += trust
-    _write(after, number, total / weight)
+                told.append((theirs, found[0], found[1].astype(np.float32) * np.float32(vote)))
+    _write(after, number, heard(own, told))
 
 
 def _decide(shot: Shot, number: int, room: Path) -> None:
