@@ -13,6 +13,7 @@ from . import preferences
 from .importers import place
 from .languages import CONTEXT, say
 from .operators import clip_of
+from .sidebar import OfClip
 
 STEPS = 16  # pieces of a curve between two of its points
 
@@ -190,18 +191,11 @@ class UNFLATTEN_OT_forget_drawn(_OnDrawn, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class UNFLATTEN_PT_drawn(bpy.types.Panel):
+class UNFLATTEN_PT_drawn(OfClip, bpy.types.Panel):
     """A subject from a drawn mask, a box or points"""
 
-    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
     bl_label = "Draw the subject"
-    bl_translation_context = CONTEXT
     bl_parent_id = "UNFLATTEN_PT_mattes"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)

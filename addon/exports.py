@@ -13,6 +13,7 @@ from bpy.props import EnumProperty, StringProperty
 from . import request
 from .languages import CONTEXT, say
 from .operators import clip_of
+from .sidebar import OfClip
 
 KINDS = {"abc": ("Alembic", ".abc"), "usd": ("USD", ".usdc"), "fbx": ("FBX", ".fbx")}
 ROLES = ("root", "camera", "points")  # the root carries the correction of the world, so it goes along
@@ -134,18 +135,11 @@ class UNFLATTEN_OT_export_files(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class UNFLATTEN_PT_exports(bpy.types.Panel):
+class UNFLATTEN_PT_exports(OfClip, bpy.types.Panel):
     """The camera for other programs."""
 
-    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
     bl_label = "To other programs"
-    bl_translation_context = CONTEXT
     bl_parent_id = "UNFLATTEN_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         row = self.layout.row(align=True)

@@ -9,9 +9,10 @@ import bpy
 from ..engine.contract.option import describe
 from ..engine.contract.stages import STAGES
 from . import desk, jobs, machine, preferences, request, settings
-from .languages import CONTEXT, say
+from .languages import say
 from .operators import clip_of
 from .preferences_page import draw_setup, draw_text
+from .sidebar import OfClip, Sidebar
 
 ICONS = {
     "done": "CHECKMARK", "stale": "FILE_REFRESH", "running": "SORTTIME", "failed": "ERROR", "skipped": "REMOVE",
@@ -19,12 +20,7 @@ ICONS = {
 }
 
 
-class _Panel:
-    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
-    bl_translation_context = CONTEXT
-
-
-class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
+class UNFLATTEN_PT_main(Sidebar, bpy.types.Panel):
     """The button, what is wanted, and how it goes."""
 
     bl_label = "Unflatten"
@@ -54,16 +50,11 @@ class UNFLATTEN_PT_main(_Panel, bpy.types.Panel):
         layout.operator("unflatten.import_results", icon="IMPORT")
 
 
-class UNFLATTEN_PT_clip(_Panel, bpy.types.Panel):
+class UNFLATTEN_PT_clip(OfClip, bpy.types.Panel):
     """Which frames, and what happens at the end."""
 
     bl_label = "Clip and scene"
     bl_parent_id = "UNFLATTEN_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         clip = clip_of(context)
@@ -85,18 +76,15 @@ class UNFLATTEN_PT_clip(_Panel, bpy.types.Panel):
 
 
 def _stage_panel(stage: Any) -> type:
-    def poll(cls: type, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
-
     def draw_header(self: bpy.types.Panel, context: bpy.types.Context) -> None:
         self.layout.label(text="", icon=ICONS[state_of(clip_of(context), context.scene, stage.name)])
 
     def draw(self: bpy.types.Panel, context: bpy.types.Context) -> None:
         draw_stage(self.layout, clip_of(context), context.scene, stage)
 
-    return type(f"UNFLATTEN_PT_{stage.name}", (_Panel, bpy.types.Panel), {
-        "bl_label": stage.label, "bl_parent_id": "UNFLATTEN_PT_main", "bl_options": {"DEFAULT_CLOSED"}, "__doc__": stage.options.__doc__,
-        "poll": classmethod(poll), "draw": draw, "draw_header": draw_header,
+    return type(f"UNFLATTEN_PT_{stage.name}", (OfClip, bpy.types.Panel), {
+        "bl_label": stage.label, "bl_parent_id": "UNFLATTEN_PT_main", "__doc__": stage.options.__doc__,
+        "draw": draw, "draw_header": draw_header,
     })
 
 

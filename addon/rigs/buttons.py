@@ -10,7 +10,9 @@ from bpy.props import BoolProperty, FloatProperty, FloatVectorProperty, StringPr
 from ..importers import depth, native
 from ..languages import CONTEXT, say
 from ..operators import clip_of
+from ..sidebar import OfClip
 from . import composite, dolly_zoom, focus, insertion, new_view, surface
+from .eyedropper import Eyedropper, place_on_plate
 
 
 class _OnDepth:
@@ -29,7 +31,7 @@ class _OnDepth:
         return True
 
 
-class _Pick(_OnDepth):
+class _Pick(Eyedropper, _OnDepth):
     """Click on the plate in the Movie Clip Editor; scripts give x and y."""
 
     x: FloatProperty(name="X", translation_context=CONTEXT, description="Part of the plate's width, from the left", default=0.5, min=0.0, max=1.0)
@@ -38,22 +40,18 @@ class _Pick(_OnDepth):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
             return self.execute(context)
-        context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('click on the plate; Esc leaves')}")
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.begin(context, f"{say(self.bl_label)}: {say('click on the plate; Esc leaves')}")
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if event.type in {"ESC", "RIGHTMOUSE"}:
-            return self._leave(context, {"CANCELLED"})
+            return self.leave(context, {"CANCELLED"})
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
-        region = next(it for it in context.area.regions if it.type == "WINDOW")
-        across, up = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
-        if not (0 <= across <= 1 and 0 <= up <= 1):
+        clicked = place_on_plate(context, event)
+        if clicked is None:
             return {"RUNNING_MODAL"}
-        self.x, self.y = across, 1 - up
-        return self._leave(context, self.execute(context))
+        self.x, self.y = clicked
+        return self.leave(context, self.execute(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = clip_of(context)
@@ -63,11 +61,6 @@ class _Pick(_OnDepth):
             return {"CANCELLED"}
         self.act(context, clip, spot)
         return {"FINISHED"}
-
-    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
-        context.window.cursor_modal_restore()
-        context.workspace.status_text_set(None)
-        return how
 
 
 class UNFLATTEN_OT_insert(_Pick, bpy.types.Operator):
@@ -194,17 +187,10 @@ class UNFLATTEN_OT_native_solve(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class UNFLATTEN_PT_rigs(bpy.types.Panel):
+class UNFLATTEN_PT_rigs(OfClip, bpy.types.Panel):
     """What to do with the recovered scene."""
 
     bl_label = "Use it"
-    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
-    bl_translation_context = CONTEXT
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

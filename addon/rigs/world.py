@@ -16,7 +16,9 @@ from ..importers import camera as cameras
 from ..importers import depth, place
 from ..languages import CONTEXT, say
 from ..operators import clip_of
+from ..sidebar import OfClip
 from . import surface
+from .eyedropper import Eyedropper, place_on_plate
 
 NEAR = 0.03  # of the picture's width, within which a click means a recovered point
 UP = Vector((0, 0, 1))
@@ -76,7 +78,7 @@ def point_at(clip: bpy.types.MovieClip, scene: bpy.types.Scene, x: float, y: flo
     return place.root_of(clip, scene).matrix_world @ Vector(xyz[away.argmin()]) if away.min() < NEAR else None
 
 
-class _Pick:
+class _Pick(Eyedropper):
     """So many clicks on the plate in the Movie Clip Editor; scripts give `spots`: x and y of each, parts of the plate from the top left."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -94,26 +96,21 @@ class _Pick:
         if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
             return self.execute(context)
         self._picked: list[float] = []
-        context.window.cursor_modal_set("EYEDROPPER")
-        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('click {count} places on the plate; Esc leaves', count=self.count)}")
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.begin(context, f"{say(self.bl_label)}: {say('click {count} places on the plate; Esc leaves', count=self.count)}")
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if event.type in {"ESC", "RIGHTMOUSE"}:
-            return self._leave(context, {"CANCELLED"})
+            return self.leave(context, {"CANCELLED"})
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
-        region = next(it for it in context.area.regions if it.type == "WINDOW")
-        across, up = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
-        if 0 <= across <= 1 and 0 <= up <= 1:
-            self._picked += [across, 1 - up]
+        clicked = place_on_plate(context, event)
+        self._picked += clicked or ()
         left = self.count - len(self._picked) // 2
         context.workspace.status_text_set(f"{say(self.bl_label)}: {say('{count} more; Esc leaves', count=left)}")
         if left:
             return {"RUNNING_MODAL"}
         self.spots = self._picked
-        return self._leave(context, self.execute(context))
+        return self.leave(context, self.execute(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = clip_of(context)
@@ -125,11 +122,6 @@ class _Pick:
             self.report({"ERROR"}, say("These places lie in one line; pick others.") if self.count == 3 else say("These are one place; pick two."))
             return {"CANCELLED"}
         return {"FINISHED"}
-
-    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
-        context.window.cursor_modal_restore()
-        context.workspace.status_text_set(None)
-        return how
 
 
 class UNFLATTEN_OT_floor(_Pick, bpy.types.Operator):
@@ -165,18 +157,11 @@ class UNFLATTEN_OT_scale(_Pick, bpy.types.Operator):
         return set_scale(clip, scene, points, self.length)
 
 
-class UNFLATTEN_PT_world(bpy.types.Panel):
+class UNFLATTEN_PT_world(OfClip, bpy.types.Panel):
     """Where the floor lies, and how large all is."""
 
-    bl_space_type, bl_region_type, bl_category = "CLIP_EDITOR", "UI", "Unflatten"
     bl_label = "Put the world right"
-    bl_translation_context = CONTEXT
     bl_parent_id = "UNFLATTEN_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
