@@ -132,14 +132,16 @@ def offer_blur(stage: bpy.types.Scene, slow: bpy.types.MovieClip, folder: Path) 
 
 
 def lay_strip(stage: bpy.types.Scene, slow: bpy.types.MovieClip, folder: Path) -> bpy.types.ID:
-    """The pictures as a strip of the slow scene's sequencer; rendering the scene still renders its camera."""
-    strips = versions.strips_of(stage)
-    for strip in [strip for strip in strips if strip.name == slow.name]:
+    """The pictures, and the sound where there is any, as strips of the slow scene's sequencer; rendering the scene still renders its camera."""
+    strips, sound = versions.strips_of(stage), f"{slow.name} sound"
+    for strip in [strip for strip in strips if strip.name in (slow.name, sound)]:
         strips.remove(strip)
     numbers = place.numbered(folder, ".png")
     channel = 1 + max((strip.channel for strip in strips), default=0)
     strip = strips.new_image(name=slow.name, filepath=str(folder / f"{numbers[0]:06d}.png"), channel=channel, frame_start=1)
     for number in numbers[1:]:
         strip.elements.append(f"{number:06d}.png")
+    if (folder / "sound.flac").is_file():
+        strips.new_sound(name=sound, filepath=str(folder / "sound.flac"), channel=channel + 1, frame_start=1)
     stage.render.use_sequencer = False
     return strip

@@ -21,11 +21,12 @@ class Kind:
 
 
 KINDS = (
-    Kind("frames", ("%06d.png", "clip.json"),
+    Kind("frames", ("%06d.png", "clip.json", "sound.flac"),
          "display-referred RGB, upright, square pixels, 8 or 16 bit; clip.json: size [W, H], fps as 'num/den', "
          "frames (numbers), times (s), cuts (first frame after each), duplicates (frames equal to the one before), "
          "bits, source_size, source (path), kind (video or sequence), audio (bool), constant (frame n stands at (n - 1) / fps), "
-         "turn (degrees clockwise from stored to upright), mirrored, aspect (of a stored pixel, 'num/den')"),
+         "turn (degrees clockwise from stored to upright), mirrored, aspect (of a stored pixel, 'num/den'), colour (tags of H.273); "
+         "sound.flac: where there is audio, from the first frame to the end of the last"),
     Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
          "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "
          "forward-backward check; flow.json: size [W, H] of the working grid, gaps"),
@@ -51,9 +52,10 @@ KINDS = (
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
          "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "
          "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
-    Kind("slowmo", ("%06d.png", "times.npz", "vectors/%06d.exr"),
+    Kind("slowmo", ("%06d.png", "times.npz", "sound.flac", "slowmo.mp4", "vectors/%06d.exr"),
          "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "
          "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut; fps [2]: num, den at which it plays; "
+         "sound.flac: the clip's sound as long as the pictures, where its speed is one; slowmo.mp4 (or .mov), on request; "
          "vectors, on request: px from the output frame before (X, Y) and to the one after (Z, W), signed as Blender's pass Vector"),
     Kind("retimed", ("camera.npz", "tracks.npz", "depth/%06d.exr", "alpha/<subject>/%06d.png", "alpha/<subject>/contours.json"),
          "as camera, tracks, depth and mattes, at the times of slowmo, numbered as its frames"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..contract import sequence
 from ..failures import ClipFailure
+from .colour import Colour
 
 Warn = Callable[[str], None]
 
@@ -38,6 +39,7 @@ class Clip(Protocol):
     fps: Fraction
     constant: bool  # frame n stands at (n - 1) / fps
     audio: bool
+    colour: Colour
     count: int
     first: int  # number of its first frame
 

@@ -18,6 +18,7 @@ from ..contract.sequence import Sequence
 from ..failures import ClipFailure, RequestFailure
 from . import exr
 from .clip import Frame, Warn, upright_size
+from .colour import Colour
 
 _FALLBACK_FPS = Fraction(24)
 
@@ -27,6 +28,7 @@ class Stills:
 
     kind = "sequence"
     audio = False
+    colour = Colour()
     turn, mirrored = 0, False
     constant = True
 

@@ -15,13 +15,14 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from ..failures import ClipFailure
 from .clip import Frame, Warn, upright_size
+from .colour import BT709, Colour
+from .film import EXACT
 from .timing import Timing
 
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 _HDR = {16: "PQ (HDR10)", 18: "HLG"}
 _local = threading.local()
@@ -99,6 +100,7 @@ class Video:
         self.source_size = (frame.width, frame.height)
         self.size = upright_size(frame.width, frame.height, self.aspect, self.upright.transpose)
         self.bits = 16 if _depth(frame) > 8 else 8
+        self.colour = _colour(frame)
         self._remark(frame)
 
     def frames(self, wanted: Callable[[int], bool] = lambda number: True, last: int | None = None) -> Iterator[Frame]:
@@ -239,6 +241,14 @@ def _matrix(frame: Any) -> int:
     return 1 if frame.width >= 1280 or frame.height > 576 else 5
 
 
+def _colour(frame: Any) -> Colour:
+    """The tags for films in this clip's colours. RGB has no matrix to keep; what the file leaves open is BT.709 in films, as players take it."""
+    told = [code if code not in (0, 2) else BT709 for code in (int(frame.color_primaries), int(frame.color_trc))]
+    if frame.format.is_rgb:
+        return Colour(*told)
+    return Colour(*told, _matrix(frame), _range(frame) == ColorRange.JPEG)
+
+
 def _range(frame: Any) -> ColorRange:
     """Full range where the file says so or the format implies it (yuvj, RGB)."""
     if frame.color_range == ColorRange.UNSPECIFIED:
@@ -254,7 +264,7 @@ def to_rgb(frame: Any, bits: int) -> np.ndarray:
     matrix, span = _matrix(frame), _range(frame)
     rgb = _local.reformatter.reformat(
         frame, format="rgb24" if bits == 8 else "rgb48le", src_colorspace=matrix, dst_colorspace=matrix,
-        src_color_range=span, dst_color_range=ColorRange.JPEG, interpolation=_EXACT, threads=1,
+        src_color_range=span, dst_color_range=ColorRange.JPEG, interpolation=EXACT, threads=1,
     )
     picture = np.ascontiguousarray(rgb.to_ndarray())
     return picture if frame.format.is_rgb else _stretched(picture, _depth(frame), span == ColorRange.MPEG, frame.format.name.startswith("gray"))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from .. import device, store
@@ -15,6 +16,7 @@ from ..contract.artifacts import FRAME
 from ..contract.job import Request
 from ..contract.options import Frames as Options
 from ..failures import ClipFailure, RequestFailure
+from ..media import sound
 from ..media.clip import Clip, Frame, open_clip
 from ..media.cuts import Watch, look
 from ..media.frames import read_png, resize, working_size, write_png
@@ -93,7 +95,7 @@ def _finish(
     store.write_json(room / "clip.json", {
         "size": list(size), "source_size": list(clip.source_size), "fps": _text(clip.fps), "constant": clip.constant,
         "frames": numbers, "times": [round(time, 9) for time in times], "cuts": cuts, "duplicates": duplicates,
-        "bits": clip.bits, "source": str(clip.path), "kind": clip.kind, "audio": clip.audio,
+        "bits": clip.bits, "source": str(clip.path), "kind": clip.kind, "audio": _sound(clip, report, room, times), "colour": clip.colour.write(),
         "turn": clip.turn, "mirrored": clip.mirrored, "aspect": _text(clip.aspect),
     })
     report.progress(len(numbers), len(numbers))
@@ -102,6 +104,17 @@ def _finish(
         f"{float(clip.fps):.5g} fps{'' if clip.constant else ' on average'}"
     )
     report.figures.update(frames=len(numbers), cuts=len(cuts), duplicates=len(duplicates), size=list(size), fps=_text(clip.fps))
+
+
+def _sound(clip: Clip, report: Report, room: Path, times: list[float]) -> bool:
+    """sound.flac under these frames; whether there is any."""
+    if not clip.audio:
+        return False
+    try:
+        return sound.stretch(clip.path, room / "sound.flac", times[0], times[-1] + float(1 / clip.fps))
+    except av.FFmpegError as error:
+        report.warning(f"The clip's sound cannot be read ({error.__class__.__name__}): films made of it are silent.")
+        return False
 
 
 def _nothing(clip: Clip, request: Request, bounds: list[int]) -> Exception:

@@ -12,8 +12,11 @@ import numpy as np
 
 from .. import store
 from ..contract.options.interpolate import Interpolate
-from ..media.frames import Frames, VideoWriter, read_png
-from ..slowmo import makers, pictures, sound, timeline, vectors
+from ..media import sound
+from ..media.colour import Colour
+from ..media.film import CODECS, VideoWriter
+from ..media.frames import Frames, read_png
+from ..slowmo import makers, pictures, timeline, vectors
 from ..slowmo.timeline import Moment
 from ..stage import Inputs, Report
 
@@ -50,25 +53,32 @@ def run(inputs: Inputs, options: Interpolate, report: Report, room: Path) -> Non
     if options.vectors:
         for number in vectors.write_all(room / "vectors", frames, track, times, options.size):
             report.progress(total + number, steps, "vectors")
+    _sound(room, frames, options)
     if options.output == "video":
         _film(room, frames, options, total)
     _tell(report, options, clip, track, moments)
 
 
+def _sound(room: Path, frames: Frames, options: Interpolate) -> None:
+    """sound.flac as long as the pictures, where one speed holds throughout."""
+    curved = bool(options.times.strip() or options.speed.strip())
+    if options.sound and frames.about["audio"] and not curved and not (room / "sound.flac").is_file():
+        length = float(frames.times[-1] - frames.times[0] + 1 / frames.fps)
+        sound.stretch(frames.folder / "sound.flac", room / "sound.flac", 0.0, length, 1.0 if options.fps.strip() else 1 / options.factor)
+
+
 def _film(room: Path, frames: Frames, options: Interpolate, total: int) -> None:
-    """slowmo.mp4 from the finished pictures, with the clip's sound where it can follow."""
-    path = room / "slowmo.mp4"
+    """The finished pictures as one film in the clip's own colour tags, with the sound where there is any."""
+    path = room / f"slowmo{CODECS[options.codec].suffix}"
     if path.is_file():
         return
-    silent = room / "silent.mp4"
-    with VideoWriter(silent, frames.size, timeline.output_fps(options, frames.about), options.crf) as film:
+    silent = path.with_stem("silent")
+    colour = Colour.read(frames.about["colour"])
+    with VideoWriter(silent, frames.size, timeline.output_fps(options, frames.about), options.crf, options.codec, colour) as film:
         for number in range(1, total + 1):
-            picture = read_png(room / (pictures.NAME % number))
-            film.write(picture if picture.dtype == np.uint8 else (picture // 257).astype(np.uint8))
-    curved = bool(options.times.strip() or options.speed.strip())
-    if options.sound and frames.about.get("audio") and not curved:
-        start, end = float(frames.times[0]), float(frames.times[-1] + 1 / frames.fps)
-        sound.lay_under(silent, Path(frames.about["source"]), start, end, 1.0 if options.fps.strip() else 1 / options.factor)
+            film.write(read_png(room / (pictures.NAME % number)))
+    if (room / "sound.flac").is_file():
+        sound.lay_under(silent, room / "sound.flac")
     silent.replace(path)
 
 

@@ -18,9 +18,9 @@ from ..mattes.choice import Subject, choose
 from ..mattes.layer import Layer
 from ..mattes.outline import Outliner
 from ..mattes.reuse import Reuse
+from ..media import sound
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
-from ..slowmo import sound
 from ..stage import Inputs, Report
 from ..store import read_json, write_json
 
@@ -93,14 +93,14 @@ def _tell(report: Report, subjects: int, subject: int, before: float, share: flo
 
 def _preview(shot: Shot, layers: list[Path], colour: np.ndarray, report: Report) -> None:
     """preview.mp4, with the clip's sound where every frame was taken."""
-    path, numbers, source = shot.room / "preview.mp4", shot.frames.numbers, Path(shot.frames.about.get("source", ""))
+    path, numbers = shot.room / "preview.mp4", shot.frames.numbers
     preview.write(shot.frames, layers, colour, path)
-    if not shot.frames.about.get("audio"):
+    if not shot.frames.about["audio"]:
         return
-    if numbers[-1] - numbers[0] + 1 == len(numbers) and source.is_file():
-        sound.lay_under(path, source, float(shot.frames.times[0]), float(shot.frames.times[-1] + 1 / shot.frames.fps), 1.0)
+    if numbers[-1] - numbers[0] + 1 == len(numbers):
+        sound.lay_under(path, shot.frames.folder / "sound.flac")
     else:
-        report.warning("The preview is silent: frames were left out, or the clip has moved since it was read.")
+        report.warning("The preview is silent, since frames were left out.")
 
 
 def _people(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:

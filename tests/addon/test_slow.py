@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+import wave
 
 import bpy
 import numpy as np
@@ -21,6 +22,8 @@ def made(unflatten, scene, tmp_path):
     whole = make_shot(tmp_path / "whole", 1, 4)
     slow = tmp_path / "whole" / "slowmo"
     write_frames(fine, slow)
+    write_tone(slow / "sound.flac.wav", 13 * 1001 / 24000)
+    (slow / "sound.flac.wav").rename(slow / "sound.flac")  # Blender looks at what a file holds, and this environment codes no FLAC
     np.savez(slow / "times.npz", time=1 + np.arange(13) / 4, before=0, after=0, fraction=0.0, fps=np.array([24000, 1001]))
     shutil.copy(tmp_path / "fine" / "camera" / "camera.npz", slow / "camera.npz")
     shutil.copytree(tmp_path / "fine" / "depth", slow / "depth")
@@ -102,8 +105,16 @@ def test_again_updates_in_place(made, tmp_path):
     _, again, same = run()
     assert (again, same) == (slow, stage) and stage.render.fps / stage.render.fps_base == 50
     assert counts == [len(kind) for kind in (bpy.data.scenes, bpy.data.objects, bpy.data.movieclips, bpy.data.masks, slow.tracking.objects[0].tracks)]
-    strips = versions.strips_of(stage)
-    assert len(strips) == 1 and len(strips[0].elements) == 13 and strips[0].frame_final_duration == 13
+    strips = {strip.type: strip for strip in versions.strips_of(stage)}
+    assert len(strips["IMAGE"].elements) == 13 and strips["IMAGE"].frame_final_duration == 13
+    assert len(versions.strips_of(stage)) == len(strips) == 2 and strips["SOUND"].channel != strips["IMAGE"].channel
+
+
+def write_tone(path, seconds):
+    """A tone as 16-bit WAV."""
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, 48000, 0, "NONE", ""))
+        out.writeframes((8000 * np.sin(np.arange(round(48000 * seconds)) / 20)).astype("<i2").tobytes())
 
 
 def write_layers(path, layers):

@@ -11,6 +11,7 @@ import pytest
 from engine.contract.job import Request
 from engine.contract.option import build
 from engine.contract.options import Interpolate
+from engine.media.colour import Colour
 from engine.metrics.image import psnr
 from engine.stage import Inputs, Report
 from engine.stages import interpolate
@@ -28,6 +29,7 @@ def write_clip(folder, pictures, cuts=(), duplicates=(), first=1):
     (folder / "clip.json").write_text(json.dumps({
         "size": [wide, high], "fps": "24", "frames": numbers, "times": [n / 24 for n in range(len(numbers))], "cuts": list(cuts),
         "duplicates": list(duplicates), "bits": 16 if pictures[0].dtype == np.uint16 else 8, "kind": "video", "audio": False, "source": "",
+        "colour": Colour().write(),
     }))
     return folder
 

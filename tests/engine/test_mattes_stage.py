@@ -92,11 +92,10 @@ def test_a_drawn_mask_is_carried_both_ways(inputs, tmp_path):
 
 
 def test_a_box_is_enough_and_sound_stays(inputs, tmp_path):
-    with_sound = tmp_path / "clip.mp4"
-    _film_with_sound(with_sound)
     shutil.copytree(inputs["frames"], tmp_path / "frames")
     about = store.read_json(tmp_path / "frames" / "clip.json")
-    store.write_json(tmp_path / "frames" / "clip.json", {**about, "audio": True, "source": str(with_sound)})
+    store.write_json(tmp_path / "frames" / "clip.json", {**about, "audio": True})
+    _sound(tmp_path / "frames" / "sound.flac", T / 24)
     mine = Inputs(inputs.request, {**inputs.folders, "frames": tmp_path / "frames"})
     x = 50 + 8 * 4
     box = f"5 box {(x - 32) / W},{(55 - 32) / H},{(x + 32) / W},{(55 + 32) / H}"
@@ -106,10 +105,11 @@ def test_a_box_is_enough_and_sound_stays(inputs, tmp_path):
         assert film.streams.video[0].frames == T and abs(float(film.streams.audio[0].duration * film.streams.audio[0].time_base) - T / 24) < 0.1
 
 
-def _film_with_sound(path: Path) -> None:
+def _sound(path: Path, seconds: float) -> None:
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("aac", rate=48000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.random.default_rng(1).normal(0, 0.1, (1, 48000)).astype(np.float32), "fltp", "mono")
+        stream = out.add_stream("flac", rate=48000, layout="stereo", format="s16")
+        noise = np.random.default_rng(1).integers(-3000, 3000, (1, 2 * round(48000 * seconds)), np.int16)
+        frame = av.AudioFrame.from_ndarray(noise, "s16", "stereo")
         frame.sample_rate = 48000
         out.mux(stream.encode(frame))
         out.mux(stream.encode())

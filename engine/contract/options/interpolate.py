@@ -47,8 +47,16 @@ class Interpolate:
         "images", "Output", "What is written beside times.npz",
         choices=(
             ("images", "Image sequence", "PNG, 16 bit where the source is"),
-            ("video", "Video", "One H.264 file beside the image sequence"),
+            ("video", "Video", "One file beside the image sequence"),
         ),
     )
-    crf: int = option(18, "Video quality", "H.264 rate factor: less is better and larger", low=0, high=51, advanced=True)
-    sound: bool = option(True, "Sound", "Lay the clip's sound under the video, stretched with its pitch kept; not with a speed curve or times", advanced=True)
+    codec: str = option(
+        "h264", "Codec", "How the video is coded; colour tags and range are those of the clip", only=("output", "video"), advanced=True,
+        choices=(
+            ("h264", "H.264", "8 bit, MP4: small, plays everywhere"),
+            ("h265", "H.265", "10 bit, MP4: smaller, keeps gradients"),
+            ("prores", "ProRes 422 HQ", "10 bit, MOV: large, for editing and grading"),
+        ),
+    )
+    crf: int = option(18, "Video quality", "Rate factor of H.264 and H.265: less is better and larger", low=0, high=51, advanced=True)
+    sound: bool = option(True, "Sound", "Keep the clip's sound, stretched with its pitch kept; not with a speed curve or times", advanced=True)
