@@ -14,8 +14,9 @@ import bpy
 from . import tree
 from .tree import Tree
 
-NAME, VERSION = "Unflatten depth", 2
+NAME, VERSION = "Unflatten depth", 3
 DEPTH, CONFIDENCE, COLOUR, UV = "depth", "confidence", "Col", "UVMap"
+PLACE, READ = "place", "read"  # for the group alone
 
 
 def depth_group() -> bpy.types.NodeTree:
@@ -33,18 +34,19 @@ def build() -> Iterator[None]:
         _declare(t)
         given = t.inputs()
         frame = t.math("SUBTRACT", t.math("ROUND", t.add("GeometryNodeInputSceneTime").outputs["Frame"]), given["Frame Shift"])
-        grid, place = _grid(t, given)
+        step = _step(t, given)
+        mesh, place = _grid(t, given, step)
         yield
-        depth, sure = _sample_depth(t, given, place, frame)
-        mesh = _store(t, grid.outputs["Mesh"], "FLOAT2", "CORNER", UV, place)
-        mesh = _store(t, mesh, "FLOAT", "POINT", DEPTH, depth)
-        mesh = _store(t, mesh, "FLOAT", "POINT", CONFIDENCE, sure)
+        # Stored once on the points: a field is worked out anew wherever it is asked for, and corners are four times as many.
+        mesh = _store(t, mesh, "FLOAT_VECTOR", "POINT", PLACE, place)
+        mesh = _store(t, mesh, "FLOAT_VECTOR", "POINT", READ, _texture(t, given["Depth"], _named_vector(t, PLACE), frame, "Closest").outputs["Color"])
+        depth, sure, _ = t.split(_named_vector(t, READ))
+        mesh = _store(t, _store(t, mesh, "FLOAT", "POINT", DEPTH, depth), "FLOAT", "POINT", CONFIDENCE, sure)
         yield
         pushed = t.math("MULTIPLY", _named(t, DEPTH), given["Push Back"])
-        mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, place, pushed)}).outputs[0]
+        mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, _named_vector(t, PLACE), pushed)}).outputs[0]
         yield
-        mesh = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": _unwanted(t, given)}, domain="POINT", mode="ALL").outputs[0]
-        surface, points = _surface(t, given, mesh), _points(t, given, mesh, frame)
+        surface, points = _surface(t, given, mesh, step), _points(t, given, mesh, step, frame)
         yield
         t.finish(Geometry=_switch(t, given["Points"], surface, points))
 
@@ -55,7 +57,7 @@ def _declare(t: Tree) -> None:
     t.input("Depth", "Image", hint="Sequence of EXR files: red is depth along the axis, green is confidence")
     t.input("Plate", "Image", hint="The frames of the clip")
     t.input("Points", "Bool", False, hint="Points in place of a surface")
-    t.input("Step", "Int", 2, 1, 64, "Pixels of depth between neighbours")
+    t.input("Step", "Int", 2, 1, 64, "Pixels of depth between neighbours, in the viewport")
     t.input("Steepest", "Float", 86.0, 0.0, 90.0, "Faces steeper to the view than this many degrees are cut; 90 keeps all")
     t.input("Confidence", "Float", 0.0, 0.0, 1.0, "Depth less sure than this is left out")
     t.input("Far", "Float", 0.0, 0.0, hint="Depth beyond this is left out; 0 keeps all")
@@ -72,36 +74,38 @@ def _declare(t: Tree) -> None:
     for name in ("K1", "K2", "P1", "P2"):
         t.input(name, "Float", 0.0, hint="Distortion as OpenCV has it")
     t.input("Iterations", "Int", 0, 0, 64, "Rounds of undistortion; 0 for a lens without distortion")
+    t.input("Render Step", "Int", 1, 1, 64, "Pixels of depth between neighbours, in renders", after="Step")
 
 
-def _grid(t: Tree, given: Any) -> tuple[Any, Any]:
-    """The grid's node, and the place of each vertex on the plate (x right, y up, 0..1): pixel centres, the rim at the border."""
-    counts = [t.math("MAXIMUM", t.math("FLOOR", t.math("DIVIDE", given[side], given["Step"])), 2.0) for side in ("Width", "Height")]
+def _step(t: Tree, given: Any) -> Any:
+    """Coarse enough to play while it is looked at, fine when it is rendered."""
+    seen = t.add("GeometryNodeIsViewport").outputs[0]
+    return t.add("GeometryNodeSwitch", {"Switch": seen, "False": given["Render Step"], "True": given["Step"]}, input_type="INT").outputs[0]
+
+
+def _grid(t: Tree, given: Any, step: Any) -> tuple[Any, Any]:
+    """The grid, and the place of each vertex on the plate (x right, y up, 0..1): pixel centres, the rim at the border."""
+    counts = [t.math("MAXIMUM", t.math("FLOOR", t.math("DIVIDE", given[side], step)), 2.0) for side in ("Width", "Height")]
     spans = [t.math("SUBTRACT", count, 1.0) for count in counts]
     grid = t.add("GeometryNodeMeshGrid", {"Size X": spans[0], "Size Y": spans[1], "Vertices X": counts[0], "Vertices Y": counts[1]})
     at = t.split(t.add("GeometryNodeInputPosition").outputs[0])
-    half = t.math("ADD", t.math("FLOOR", t.math("DIVIDE", given["Step"], 2.0)), 0.5)
+    half = t.math("ADD", t.math("FLOOR", t.math("DIVIDE", step, 2.0)), 0.5)
     axes = []
     for axis, side in ((0, "Width"), (1, "Height")):
         centred = t.math("MULTIPLY", spans[axis], 0.5)
         # Rows count from the top, as they do in the file.
         index = t.math("ROUND", t.math("ADD" if axis == 0 else "SUBTRACT", centred, at[axis]))
-        inner = t.math("DIVIDE", t.math("MULTIPLY_ADD", index, given["Step"], half), given[side])
+        inner = t.math("DIVIDE", t.math("MULTIPLY_ADD", index, step, half), given[side])
         last = t.math("GREATER_THAN", index, t.math("SUBTRACT", spans[axis], 0.5))
         inside = t.math("MULTIPLY", t.math("GREATER_THAN", index, 0.5), t.math("SUBTRACT", 1.0, last))
         axes.append(t.math("MULTIPLY_ADD", inner, inside, last))
-    return grid, t.join(axes[0], t.math("SUBTRACT", 1.0, axes[1]))
+    return grid.outputs["Mesh"], t.join(axes[0], t.math("SUBTRACT", 1.0, axes[1]))
 
 
 def _texture(t: Tree, image: Any, place: Any, frame: Any, interpolation: str) -> Any:
     return t.add(
         "GeometryNodeImageTexture", {"Image": image, "Vector": place, "Frame": frame}, interpolation=interpolation, extension="EXTEND",
     )
-
-
-def _sample_depth(t: Tree, given: Any, place: Any, frame: Any) -> tuple[Any, Any]:
-    read = t.split(_texture(t, given["Depth"], place, frame, "Closest").outputs["Color"])
-    return read[0], read[1]
 
 
 def _unproject(t: Tree, given: Any, place: Any, depth: Any) -> Any:
@@ -144,8 +148,11 @@ def _unwanted(t: Tree, given: Any) -> Any:
     return t.math("ADD", t.math("ADD", beyond, unsure), t.math("LESS_THAN", depth, 1e-9))
 
 
-def _surface(t: Tree, given: Any, mesh: Any) -> Any:
-    """Faces across a depth edge cut away: those that stand steeper to the view than the limit."""
+def _surface(t: Tree, given: Any, mesh: Any, step: Any) -> Any:
+    """Faces that want a corner, or hang across a depth edge: those that stand steeper to the view than the limit, cut away.
+
+    A face asks the mean of its corners and edges: above zero, one of them is bad. Points and edges without a face go with it.
+    """
     ends = t.add("GeometryNodeInputMeshEdgeVertices").outputs
     near, far = (
         t.add("GeometryNodeFieldAtIndex", {"Value": _named(t, DEPTH), "Index": ends[f"Vertex Index {end}"]}, domain="POINT", data_type="FLOAT").outputs[0]
@@ -153,27 +160,37 @@ def _surface(t: Tree, given: Any, mesh: Any) -> Any:
     )
     jump = t.math("DIVIDE", t.math("ABSOLUTE", t.math("SUBTRACT", near, far)), t.math("MINIMUM", near, far))
     # Tangent of the angle between the surface's normal and the view: relative jump over the angle of one step.
-    steepness = t.math("DIVIDE", t.math("MULTIPLY", t.math("MULTIPLY", jump, given["Focal"]), given["Width"]), given["Step"])
-    angle = t.math("MULTIPLY", t.math("ARCTANGENT", steepness), 57.29577951308232)
-    cut = t.add(
-        "GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": t.math("GREATER_THAN", angle, given["Steepest"])},
-        domain="EDGE", mode="EDGE_FACE",
-    ).outputs[0]
-    # What the cut leaves without a face would stand there as loose dots and wires.
-    lonely = t.math("LESS_THAN", t.add("GeometryNodeInputMeshEdgeNeighbors").outputs[0], 0.5)
-    clean = t.add("GeometryNodeDeleteGeometry", {"Geometry": cut, "Selection": lonely}, domain="EDGE", mode="ALL").outputs[0]
-    smooth = t.add("GeometryNodeSetShadeSmooth", {"Geometry": clean}).outputs[0]
+    steepness = t.math("DIVIDE", t.math("MULTIPLY", t.math("MULTIPLY", jump, given["Focal"]), given["Width"]), step)
+    limit = t.math("TANGENT", t.math("MULTIPLY", t.math("MINIMUM", given["Steepest"], 89.9), 0.017453292519943295))
+    steep = t.math("MULTIPLY", t.math("GREATER_THAN", steepness, limit), t.math("LESS_THAN", given["Steepest"], 89.9))
+    bad = t.math("ADD", _on(t, "EDGE", steep), _on(t, "POINT", _unwanted(t, given)))
+    cut = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": t.math("GREATER_THAN", bad, 0.0)}, domain="FACE", mode="ALL").outputs[0]
+    shown = _store(t, cut, "FLOAT2", "CORNER", UV, _named_vector(t, PLACE))
+    smooth = t.add("GeometryNodeSetShadeSmooth", {"Geometry": _tidy(t, shown)}).outputs[0]
     return t.add("GeometryNodeSetMaterial", {"Geometry": smooth, "Material": given["Material"]}).outputs[0]
 
 
-def _points(t: Tree, given: Any, mesh: Any, frame: Any) -> Any:
+def _points(t: Tree, given: Any, mesh: Any, step: Any, frame: Any) -> Any:
     """Each vertex a point that covers its pixels, in the plate's colour (the surface has a texture instead)."""
-    place = t.add("GeometryNodeInputNamedAttribute", {"Name": UV}, data_type="FLOAT_VECTOR").outputs[0]
-    mesh = _store(t, mesh, "FLOAT_COLOR", "POINT", COLOUR, _texture(t, given["Plate"], place, frame, "Linear").outputs["Color"])
-    step = t.math("DIVIDE", t.math("DIVIDE", given["Step"], given["Width"]), given["Focal"])
+    mesh = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": _unwanted(t, given)}, domain="POINT", mode="ALL").outputs[0]
+    colour = _texture(t, given["Plate"], _named_vector(t, PLACE), frame, "Linear").outputs["Color"]
+    mesh = _tidy(t, _store(t, mesh, "FLOAT_COLOR", "POINT", COLOUR, colour))
+    step = t.math("DIVIDE", t.math("DIVIDE", step, given["Width"]), given["Focal"])
     radius = t.math("MULTIPLY", t.math("MULTIPLY", t.math("MULTIPLY", _named(t, DEPTH), step), 0.5), given["Size"])
     points = t.add("GeometryNodeMeshToPoints", {"Mesh": mesh, "Radius": radius}).outputs[0]
     return t.add("GeometryNodeSetMaterial", {"Geometry": points, "Material": given["Material"]}).outputs[0]
+
+
+def _tidy(t: Tree, mesh: Any) -> Any:
+    """Without what only this group needs."""
+    for name in (PLACE, READ):
+        mesh = t.add("GeometryNodeRemoveAttribute", {"Geometry": mesh, "Name": name}).outputs[0]
+    return mesh
+
+
+def _on(t: Tree, domain: str, value: Any) -> Any:
+    """The value as its own domain has it, wherever it is asked for."""
+    return t.add("GeometryNodeFieldOnDomain", {"Value": value}, domain=domain, data_type="FLOAT").outputs[0]
 
 
 def _store(t: Tree, geometry: Any, kind: str, domain: str, name: str, value: Any) -> Any:
@@ -182,8 +199,12 @@ def _store(t: Tree, geometry: Any, kind: str, domain: str, name: str, value: Any
     ).outputs[0]
 
 
-def _named(t: Tree, name: str) -> Any:
-    return t.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type="FLOAT").outputs[0]
+def _named(t: Tree, name: str, kind: str = "FLOAT") -> Any:
+    return t.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind).outputs[0]
+
+
+def _named_vector(t: Tree, name: str) -> Any:
+    return _named(t, name, "FLOAT_VECTOR")
 
 
 def _switch(t: Tree, which: Any, no: Any, yes: Any) -> Any:

@@ -17,8 +17,10 @@ class Tree:
     def __init__(self, group: bpy.types.NodeTree) -> None:
         self.group = group
 
-    def input(self, name: str, kind: str, default: Any = None, low: float | None = None, high: float | None = None, hint: str = "") -> None:
-        """Declare an input of the group."""
+    def input(
+        self, name: str, kind: str, default: Any = None, low: float | None = None, high: float | None = None, hint: str = "", after: str = "",
+    ) -> None:
+        """Declare an input of the group; one that came later is declared last and shown `after` another: older files keep their values."""
         socket = self.group.interface.new_socket(name=name, in_out="INPUT", socket_type=f"NodeSocket{kind}")
         if default is not None:
             socket.default_value = default
@@ -27,6 +29,9 @@ class Tree:
         if high is not None:
             socket.max_value = high
         socket.description = hint
+        if after:
+            shown = self.group.interface
+            shown.move(socket, next(it.position for it in shown.items_tree if it.name == after) + 1)
 
     def output(self, name: str, kind: str) -> None:
         """Declare an output of the group."""
