@@ -124,12 +124,24 @@ def scale_to_render(group: bpy.types.NodeTree, picture: Any) -> Any:
     return node.outputs[0]
 
 
-def distort(group: bpy.types.NodeTree, picture: Any, clip: bpy.types.MovieClip) -> Any:
-    """The picture bent by the clip's lens."""
+def distort(group: bpy.types.NodeTree, picture: Any, clip: bpy.types.MovieClip, back: bool = False) -> Any:
+    """The picture bent by the clip's lens, or bent `back`."""
     node = group.nodes.new("CompositorNodeMovieDistortion")
     node.clip = clip
-    _set_kind(node, "distortion_type", "DISTORT", "Distort")
+    _set_kind(node, "distortion_type", "UNDISTORT" if back else "DISTORT", "Undistort" if back else "Distort")
     group.links.new(picture, node.inputs["Image"])
+    return node.outputs[0]
+
+
+def calculate(group: bpy.types.NodeTree, operation: str, a: Any, b: Any) -> Any:
+    """A scalar of the compositor; its math node is that of all trees since 5.0."""
+    node = group.nodes.new("ShaderNodeMath" if V >= (5, 0, 0) else "CompositorNodeMath")
+    node.operation = operation
+    for socket, value in zip(node.inputs, (a, b)):
+        if isinstance(value, bpy.types.NodeSocket):
+            group.links.new(value, socket)
+        else:
+            socket.default_value = value
     return node.outputs[0]
 
 

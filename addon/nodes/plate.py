@@ -87,8 +87,7 @@ def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     picture.clip = clip
     under, above = picture.outputs["Image"], render.outputs["Image"]
     under = versions.scale_to_render(group, under)
-    lens = clip.tracking.camera
-    if any((lens.brown_k1, lens.brown_k2, lens.brown_p1, lens.brown_p2)):
+    if is_bent(clip):
         above = versions.distort(group, above, clip)
     over = group.nodes.new("CompositorNodeAlphaOver")
     below, front = versions.alpha_over_inputs(over)
@@ -97,6 +96,12 @@ def lay_over(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     group.links.new(over.outputs[0], result)
     for index, node in enumerate((picture, render, over)):
         node.location = (-600 + 250 * index, -200 * index)
+
+
+def is_bent(clip: bpy.types.MovieClip) -> bool:
+    """Whether the clip's lens distorts."""
+    lens = clip.tracking.camera
+    return any((lens.brown_k1, lens.brown_k2, lens.brown_p1, lens.brown_p2))
 
 
 def picture_node(group: bpy.types.NodeTree, image: bpy.types.Image, shift: int) -> bpy.types.Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, FloatVectorProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, StringProperty
 
 from ..importers import depth, native
 from ..languages import CONTEXT, say
@@ -76,6 +76,24 @@ class UNFLATTEN_OT_insert(_Pick, bpy.types.Operator):
         """Called with the picked spot."""
         target = context.view_layer.objects.active if self.use_active else None
         insertion.insert(clip, context.scene, spot, target)
+
+
+class UNFLATTEN_OT_occlude(_OnDepth, bpy.types.Operator):
+    """How what stands before an inserted object hides it"""
+
+    bl_idname = "unflatten.occlude"
+    bl_label = "Occlusion"
+    bl_options = {"REGISTER", "UNDO"}
+
+    how: EnumProperty(name="By", translation_context=CONTEXT, items=(
+        ("HOLDOUT", "Holdout mesh", "The recovered surface cuts the object out while rendering: Cycles and EEVEE"),
+        ("COMPOSITOR", "Compositor", "The render's depth is compared with the plate's afterwards: quick to change, any engine"),
+    ))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        clip, later = clip_of(context), self.how == "COMPOSITOR"
+        surface.occluder(clip, context.scene).hide_render = later
+        return {"FINISHED"} if composite.occlude(clip, context.scene, later) else {"CANCELLED"}
 
 
 class UNFLATTEN_OT_dolly_zoom(_Pick, bpy.types.Operator):
@@ -197,6 +215,10 @@ class UNFLATTEN_PT_rigs(OfClip, bpy.types.Panel):
         column = layout.column(align=True)
         column.operator("unflatten.insert", icon="EYEDROPPER").use_active = False
         column.operator("unflatten.insert", text=say("Place the active object"), icon="OBJECT_DATA", translate=False).use_active = True
+        if clip_of(context).unflatten.made.get("occluder"):
+            row = column.row(align=True)
+            row.operator("unflatten.occlude", text=say("Holdout mesh"), icon="HOLDOUT_ON", translate=False).how = "HOLDOUT"
+            row.operator("unflatten.occlude", text=say("Compositor"), icon="NODE_COMPOSITING", translate=False).how = "COMPOSITOR"
         column = layout.column(align=True)
         column.operator("unflatten.dolly_zoom", icon="EYEDROPPER")
         memory = clip_of(context).unflatten.made.get("dolly camera")
@@ -214,8 +236,8 @@ class UNFLATTEN_PT_rigs(OfClip, bpy.types.Panel):
 
 
 CLASSES = (
-    UNFLATTEN_OT_insert, UNFLATTEN_OT_dolly_zoom, UNFLATTEN_OT_focus, UNFLATTEN_OT_blur_plate, UNFLATTEN_OT_new_view, UNFLATTEN_OT_composite,
-    UNFLATTEN_OT_native_solve, UNFLATTEN_PT_rigs,
+    UNFLATTEN_OT_insert, UNFLATTEN_OT_occlude, UNFLATTEN_OT_dolly_zoom, UNFLATTEN_OT_focus, UNFLATTEN_OT_blur_plate, UNFLATTEN_OT_new_view,
+    UNFLATTEN_OT_composite, UNFLATTEN_OT_native_solve, UNFLATTEN_PT_rigs,
 )
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,4 +1,4 @@
-"""A subject over another background: its foreground colours, its soft matte, laid over in the compositor. Imports bpy."""
+"""In the compositor: a subject over another background by its soft matte, and a render behind the plate by recovered depth. Imports bpy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ..importers import place
 from ..nodes import plate
 
 NAME = "Unflatten matte"
+HIDDEN = "Unflatten occlusion"  # the node that takes away what stands behind the plate
+SLACK = 1.02  # a render this little behind the recovered surface still shows: an object on the floor is not cut at its foot
 
 
 def subjects_of(clip: bpy.types.MovieClip) -> list[str]:
@@ -57,3 +59,45 @@ def _foreground(group: bpy.types.NodeTree, clip: bpy.types.MovieClip, alpha: bpy
     node = group.nodes.new("CompositorNodeMovieClip")
     node.clip = clip
     return node.outputs["Image"]
+
+
+def occlude(clip: bpy.types.MovieClip, scene: bpy.types.Scene, on: bool) -> bool:
+    """Let the render's depth be compared with the plate's, pixel by pixel, in place of a holdout mesh; any engine. False without depth.
+
+    Switched off again, the node stays and lets everything pass.
+    """
+    picture = place.made(clip, "depth picture").image
+    if picture is None:
+        return False
+    plate.lay_over(scene, clip)
+    group, _, _ = versions.compositor(scene)
+    node = group.nodes.get(HIDDEN)
+    if node is None and on:
+        node = _hide(group, scene, clip, picture)
+    if node is not None:
+        node.mute = not on
+    scene.render.film_transparent = scene.render.use_compositing = True
+    return True
+
+
+def _hide(group: bpy.types.NodeTree, scene: bpy.types.Scene, clip: bpy.types.MovieClip, picture: bpy.types.Image) -> bpy.types.Node:
+    """The node, set between the render and all that it went to."""
+    render = next((node for node in group.nodes if node.type == "R_LAYERS"), None) or group.nodes.new("CompositorNodeRLayers")
+    for layer in scene.view_layers:
+        layer.use_pass_z = True
+    readers = [link.to_socket for link in group.links if link.from_socket == render.outputs["Image"]]
+    surface = plate.depth_of(group, picture, place.frame_shift(clip))
+    if plate.is_bent(clip):
+        surface = versions.distort(group, surface, clip, back=True)  # as the render is: without the lens
+    behind = versions.calculate(group, "GREATER_THAN", render.outputs["Depth"], versions.calculate(group, "MULTIPLY", surface, SLACK))
+    known = versions.calculate(group, "GREATER_THAN", surface, 0.0)
+    smooth = group.nodes.new("CompositorNodeAntiAliasing")
+    group.links.new(versions.calculate(group, "SUBTRACT", 1.0, versions.calculate(group, "MULTIPLY", behind, known)), smooth.inputs[0])
+    node = group.nodes.new("CompositorNodeSetAlpha")
+    node.name = node.label = HIDDEN
+    versions.multiply_alpha(node)
+    group.links.new(render.outputs["Image"], node.inputs["Image"])
+    group.links.new(smooth.outputs[0], node.inputs["Alpha"])
+    for reader in readers:
+        group.links.new(node.outputs[0], reader)
+    return node
