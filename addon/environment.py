@@ -87,10 +87,11 @@ def make(
     if not kit:
         run([*install, PIP], on_line, cancelled, "The package installer could not be brought up to date.")
     raw = [] if kit else ["--progress-bar", "raw"]
+    take = split_progress(on_line, on_progress)
     first = _first(lock)
     if first and not kit:
-        run([*install, *raw, "--retries", "1", "--no-deps", *first], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
-    run([*install, *raw, "-r", str(lock)], _split(on_line, on_progress), cancelled, "The engine's packages could not be installed.")
+        run([*install, *raw, "--retries", "1", "--no-deps", *first], take, cancelled, "The engine's packages could not be installed.")
+    run([*install, *raw, "-r", str(lock)], take, cancelled, "The engine's packages could not be installed.")
     note = {"lock": stamp(lock), "name": lock.name, "python": _version(target), "folder": str(folder.resolve())}
     (folder / STAMP).write_text(json.dumps(note, indent=1), encoding="utf-8")
     if downloads:
@@ -291,7 +292,7 @@ def _lines(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> Itera
             yield line
 
 
-def _split(on_line: Line, on_progress: Callable[[int, int], None]) -> Line:
+def split_progress(on_line: Line, on_progress: Callable[[int, int], None]) -> Line:
     """pip's `Progress 5 of 10` goes to on_progress, the rest to on_line."""
     def take(line: str) -> None:
         found = re.fullmatch(r"Progress (\d+) of (\d+)", line)

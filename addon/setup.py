@@ -121,7 +121,15 @@ def move(target: Path) -> Work:
 def fetch(name: str) -> Work:
     """Fetch one network's weights; the caller has asked the user."""
     python = preferences.engine_python()
-    return _begin(Work("Fetching the network", lambda work: weights.fetch(python, preferences.ROOT, name, work.line, lambda: work.cancelled)))
+
+    def act(work: Work) -> None:
+        def tell(done: int, total: int) -> None:
+            work.progress(done, total)
+            work.part = done / max(1, total)
+
+        weights.fetch(python, preferences.ROOT, name, tell, lambda: work.cancelled)
+
+    return _begin(Work("Fetching the network", act))
 
 
 def _begin(work: Work) -> Work:

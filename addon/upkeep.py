@@ -182,7 +182,7 @@ class UNFLATTEN_OT_fetch_weights(_Quiet, bpy.types.Operator):
 
 
 class UNFLATTEN_OT_import_weights(_Asked, bpy.types.Operator):
-    """Take a copy of the network's file that you have; it is verified where a checksum is known"""
+    """Take a copy of the network's file that you have; its checksum is remembered and compared before every use"""
 
     bl_idname = "unflatten.import_weights"
     bl_label = "Import a network"

@@ -46,8 +46,9 @@ def table() -> dict[str, Entry]:
     }
 
 
-def fetch(python: Path, root: Path, name: str, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
-    """Let the engine download and verify it."""
+def fetch(python: Path, root: Path, name: str, on_progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:
+    """Let the engine download and verify it; `on_progress` hears bytes done and in all."""
+    on_line = environment.split_progress(lambda line: None, on_progress)
     environment.run([str(python), "-m", "engine", "weights", "fetch", name], on_line, cancelled, f"'{name}' could not be fetched.", root=root)
 
 

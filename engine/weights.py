@@ -1,12 +1,20 @@
-"""Pretrained weights: listed with licence and checksum, fetched only on request, verified, then renamed; never unpickled."""
+"""Pretrained weights: listed with licence and checksum, fetched only on request, verified, then renamed; never unpickled.
+
+    FILE            the weights
+    FILE.sha256     the checksum of what was imported, compared before every use
+    .FILE.part      a download that was broken off; the next one goes on from there
+"""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import tomllib
+import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +23,7 @@ from .failures import SetupFailure
 from .store import beside
 
 TABLE = Path(__file__).with_name("weights.toml")
+BLOCK = 1 << 18  # bytes
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,19 @@ def table() -> dict[str, Weights]:
 
 
 def find(name: str) -> Path | None:
-    """The file of an entry, or None where it is not installed."""
-    path = weights_folder() / table()[name].file
-    return path if path.is_file() else None
+    """The file of an entry, its checksum compared; None where it is not installed, a failure where it is not what was installed."""
+    entry = table()[name]
+    path = weights_folder() / entry.file
+    if not path.is_file():
+        return None
+    known = entry.sha256 or _recorded(path)
+    if digest(path) != known:
+        raise SetupFailure(
+            "weights-damaged", f"The weights '{name}' are not those that were installed.",
+            f"The checksum of {path} differs." if known else f"{path} came there by another way, so nothing tells whether it is whole.",
+            f"Run `python -m engine weights import {name} FILE` with a good copy.",
+        )
+    return path
 
 
 def need(name: str) -> Path:
@@ -60,21 +79,32 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _recorded(path: Path) -> str:
+    record = path.with_name(f"{path.name}.sha256")
+    return record.read_text(encoding="ascii").strip() if record.is_file() else ""
+
+
 def install(name: str, source: Path) -> Path:
-    """Copy a file that the user has into place, after comparing its checksum where one is known."""
+    """Copy a file that the user has into place. Its checksum is compared where one is published, and remembered in any case."""
     entry = table()[name]
-    if entry.sha256 and digest(source) != entry.sha256:
+    found = digest(source)
+    if entry.sha256 and found != entry.sha256:
         raise SetupFailure(
             "weights-damaged", f"{source.name} is not the file that '{name}' means.", "Its checksum differs.", "Download it again.",
         )
     target = weights_folder() / entry.file
+    with beside(target.with_name(f"{target.name}.sha256")) as fresh:
+        fresh.write_text(found + "\n", encoding="ascii")
     with beside(target) as fresh:
         shutil.copyfile(source, fresh)
     return target
 
 
-def fetch(name: str) -> Path:
-    """Download an entry. Called only when the user has asked for this very file."""
+def fetch(name: str, tell: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """Download an entry, going on where a broken download stopped. Called only when the user has asked for this very file.
+
+    `tell` hears bytes done and bytes in all.
+    """
     entry = table()[name]
     if not entry.address or not entry.sha256:
         raise SetupFailure(
@@ -82,12 +112,43 @@ def fetch(name: str) -> Path:
             f"Get it from its authors, then `python -m engine weights import {name} FILE`.",
         )
     target = weights_folder() / entry.file
-    with beside(target) as fresh:
-        with urllib.request.urlopen(entry.address, timeout=30) as reply, open(fresh, "wb") as file:
-            shutil.copyfileobj(reply, file)
-        if digest(fresh) != entry.sha256:
-            raise SetupFailure("weights-damaged", f"The download of '{name}' is damaged.", "Its checksum differs.", "Try again.")
+    part = target.with_name(f".{target.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    _download(entry, part, tell)
+    if digest(part) != entry.sha256:
+        part.unlink()
+        raise SetupFailure("weights-damaged", f"The download of '{name}' is damaged.", "Its checksum differs.", "Try again.")
+    os.replace(part, target)
     return target
+
+
+def _download(entry: Weights, part: Path, tell: Callable[[int, int], None]) -> None:
+    """The bytes that `part` wants yet; what has come stays there when the connection breaks."""
+    here = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(entry.address, headers={"Range": f"bytes={here}-"} if here else {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            here = here if reply.status == 206 else 0  # a server that cannot go on sends all of it again
+            total = here + int(reply.headers.get("Content-Length") or 0)
+            with open(part, "ab" if here else "wb") as file:
+                while block := reply.read(BLOCK):
+                    here += file.write(block)
+                    tell(here, total)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is left to send: the checksum says whether that is right
+            return
+        raise SetupFailure("weights-missing", f"'{entry.name}' could not be fetched.", f"{entry.address} answers {error}.", "Try again later.") from error
+    except OSError as error:
+        raise _broken(entry, str(error)) from error
+    if here < total:
+        raise _broken(entry, f"{here} of {total} bytes have come")
+
+
+def _broken(entry: Weights, why: str) -> SetupFailure:
+    return SetupFailure(
+        "weights-missing", f"The download of '{entry.name}' was broken off.", f"{why[:1].upper()}{why[1:].rstrip('.')}.",
+        "Fetch it again: it goes on where it stopped.",
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -99,13 +160,25 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if given.what == "list":
         for entry in table().values():
-            state = "installed" if find(entry.name) else "not installed"
+            state = _state(entry.name)
             print(f"{entry.name:<24} {state:<14} {entry.size / 1e6:7.1f} MB  {entry.licence:<28} {entry.purpose}")
         return 0
     if given.name is None or (given.what == "import" and given.file is None):
         parser.error("name the weights, and for import the file")
     try:
-        print(fetch(given.name) if given.what == "fetch" else install(given.name, given.file))
+        print(fetch(given.name, _count) if given.what == "fetch" else install(given.name, given.file))
     except (SetupFailure, OSError) as failure:
         parser.exit(1, f"engine weights: {failure}\n")
     return 0
+
+
+def _state(name: str) -> str:
+    try:
+        return "installed" if find(name) else "not installed"
+    except SetupFailure:
+        return "damaged"
+
+
+def _count(done: int, total: int) -> None:
+    """The line that pip prints too."""
+    print(f"Progress {done} of {total}", flush=True)
