@@ -1,4 +1,4 @@
-"""The mattes room, an artist's masks carried through the shot: both ways along flow, corrected by colour; numpy and OpenCV only.
+"""The mattes room, an artist's masks carried through the shot: both ways along flow, by place, colour and motion; numpy and OpenCV only.
 
 A key is a mask that the artist drew on one frame. Between two keys both are carried towards each other, and the nearer one counts more;
 a span between keys depends on its own two keys alone, so that correcting one leaves the rest of the shot as it is.
@@ -7,6 +7,7 @@ a span between keys depends on its own two keys alone, so that correcting one le
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -15,30 +16,45 @@ from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
 from ..media.flow import Flow
-from ..media.frames import Frames, read_png, write_png
+from ..media.frames import Frames, read_png, working_size, write_png
 from .edge import guide
+from .homeward import Homeward
+from .local_colours import LocalColours
+from .own_motion import OwnMotion
 from .palette import BINS, bins, blurred
 from .reuse import Reuse
 from .subjects import fetch
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
-FLOWN, COLOUR, HOME, MOTION, SMOOTH = 2.5, 1.0, 0.5, 1.5, 2.0  # log odds of: what is carried, a colour, being near, own motion, pixels around
+LONGEST = 320  # px: masks are carried at this size, and brought to the edges of the picture afterwards
+FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 1.0, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
+# what is carried, and how much less of it where own motion tells; being near; colours; the drawn frame itself; own motion; pixels around
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
+RECENT = 8  # frames whose colours count beside the key's
+LOCAL = 4  # frames back to which colours are known place by place
+SOLID = 1.5  # px: colours are learned where a mask is wider
+LOST = 0.35  # of its usual size: a subject that has less is looked for
+FOUND = (0.1, 0.3)  # of the key's size: least size of what is found again, and log odds for each of its pixels
 
 
 class Carrier:
     """Carries one subject's keys (frame -> mask at the flow's size) over all frames, into files under `room`."""
 
     def __init__(self, frames: Frames, flow: Flow, keys: dict[int, Picture], room: Path, reuse: Reuse, evidence: Path | None = None) -> None:
-        self.frames, self.flow, self.room, self.size, self._evidence = frames, flow, room, flow.size, evidence
+        self.frames, self.flow, self.room, self._evidence = frames, flow, room, evidence
+        self.size = working_size(flow.size, LONGEST)
         self.keys, self._reuse = dict(sorted(keys.items())), reuse
+        self._small = {frame: cv2.resize(mask, self.size, interpolation=cv2.INTER_AREA) for frame, mask in self.keys.items()}
+        self._field, self._bins, self._moves = lru_cache(24)(self._read_field), lru_cache(24)(self._read_bins), lru_cache(24)(self._read_moves)
+        self._begin(0, 1)
 
     def prepare(self, tell: Callable[[int], None]) -> None:
         """Both ways from every key, up to the next key or cut."""
         done = 0
         for way in (1, -1):
             for key in self.keys:
+                self._begin(key, way)
                 run = [key]
                 for frame in self._run(key, way):
                     path = self._path(way, frame)
@@ -49,7 +65,7 @@ class Carrier:
                     tell(done)
 
     def likely(self, frame: int) -> Picture:
-        """How likely each pixel belongs to the subject, [H, W]."""
+        """How likely each pixel belongs to the subject, [H, W] at the flow's size."""
         if frame in self.keys:
             return self.keys[frame]
         total, weight = np.zeros(self.size[::-1], np.float32), 0.0
@@ -60,7 +76,11 @@ class Carrier:
                 share = 1 / abs(frame - key)
                 total += share * (read_png(path).astype(np.float32) / 255)
                 weight += share
-        return total / weight if weight else total
+        if not weight or self.size == self.flow.size:
+            return cv2.resize(total / weight if weight else total, self.flow.size)
+        large = cv2.resize(total / weight, self.flow.size, interpolation=cv2.INTER_LINEAR)
+        picture = self.frames.rgb8(frame, self.flow.size).astype(np.float32) / 255
+        return np.clip(guide(picture, large, np.ones_like(large), 3, EPS), 0, 1)
 
     def _path(self, way: int, frame: int) -> Path:
         return self.room / ("onward" if way > 0 else "backward") / f"{FRAME % frame}.png"
@@ -72,64 +92,114 @@ class Carrier:
         stop = next((at for at, frame in enumerate(rest) if frame in self.keys), len(rest))
         return rest[:stop]
 
-    def _belief(self, frame: int, way: int) -> Picture:
-        return self.keys[frame] if frame in self.keys else read_png(self._path(way, frame)).astype(np.float32) / 255
+    def _begin(self, key: int, way: int) -> None:
+        """Forget the run before: what is remembered follows from the files of this one."""
+        self._way, self._home = way, None
+        self._belief, self._colours = lru_cache(64)(self._read_belief), lru_cache(64)(self._count_colours)
+        self._motion = OwnMotion(self._moves, self._belief) if self._evidence is not None else None
 
     def _step(self, frame: int, run: list[int], way: int) -> Picture:
         """One frame from those before it in the run (the key first)."""
-        picture = self.frames.rgb8(frame, self.size)
-        carried, trust = self._carried(frame, run, way)
-        odds = FLOWN * trust * (2 * carried - 1)
+        colours, bins = self._picture(frame), self._bins(frame)
+        carried, trust, local = self._carried(frame, run, way)
+        whole = self._colour_odds(run)
+        calm = self._motion.calm(frame, run) if self._motion else 0.0
+        motion = MOTION * calm * self._motion.odds(frame, run, carried) if self._motion and calm else 0.0
         # Where flow does not hold, things may come to light: near the subject colour decides, far from it nothing appears.
-        near = cv2.GaussianBlur(carried, (0, 0), self.size[0] / 60)
-        odds = odds + HOME * np.clip(8 * near - 2, -4, 1) + COLOUR * self._colour_odds(run, way)[bins(picture)]
-        odds = odds + self._motion_odds(frame, run[0])
-        colours = picture.astype(np.float32) / 255
-        likely = _sigmoid(odds)
-        for _ in range(STEPS):
-            around = np.clip(guide(colours, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
-            likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
-        return _anchored(likely, carried)
+        near = HOME * np.clip(8 * cv2.GaussianBlur(carried, (0, 0), self.size[0] / 60) - 2, -4, 1)
+        odds = (FLOWN - CALMER * calm) * trust * (2 * carried - 1) + near + COLOUR * local.odds(bins, whole) + motion
+        found = _anchored(_agreed(odds + NEARBY * self._homeward(frame, run, way).says(frame, colours), colours), carried)
+        if np.count_nonzero(found > 0.5) < LOST * np.median([np.count_nonzero(self._belief(other) > 0.5) for other in (run[0], *run[-30:])]):
+            found = np.maximum(found, self._found_again(COLOUR * whole[bins] + 1.5 * motion - 1, colours, run[0]))
+        return found
 
-    def _motion_odds(self, frame: int, key: int) -> Picture | float:
-        """Where the drawn subject moves by itself on its key, what does not move is less likely to be it; water moves too, so no more is said."""
-        if self._evidence is None:
-            return 0.0
-        drawn, moves = self.keys[key] > 0.5, self._moves(key)
-        apart = float(np.median(moves[drawn]) - np.median(moves[~drawn])) if drawn.any() and not drawn.all() else 0.0
-        return MOTION * float(np.clip(apart, 0, 1)) * np.clip(self._moves(frame) - 1.2, -1.2, 0)
+    def _found_again(self, odds: Picture, colours: Picture, key: int) -> Picture:
+        """The blob anywhere that looks and moves most like a subject that is lost; nothing where none does."""
+        likely, area = _agreed(odds, colours), float(self._belief(key).sum())
+        count, label, about, _ = cv2.connectedComponentsWithStats((likely > 0.5).astype(np.uint8), connectivity=8)
+        score = np.bincount(label.ravel(), np.clip(odds, 0, 9).ravel(), count)
+        score[about[:count, cv2.CC_STAT_AREA] < FOUND[0] * area] = 0
+        score[0] = 0
+        best = int(score.argmax())
+        return np.where((label == best) & (score[best] > FOUND[1] * area), likely, 0).astype(np.float32)
 
-    def _moves(self, frame: int) -> Picture:
-        """Evidence of own motion in units of the flow's noise, 0..5."""
-        assert self._evidence is not None
-        return cv2.resize(read_png(self._evidence / f"{FRAME % frame}.png"), self.size).astype(np.float32) * np.float32(5 / 255)
-
-    def _carried(self, frame: int, run: list[int], way: int) -> tuple[Picture, Picture]:
-        """What the frames before say along flow, and how far that is to be trusted, 0.2..1."""
+    def _carried(self, frame: int, run: list[int], way: int) -> tuple[Picture, Picture, LocalColours]:
+        """What the frames before say along flow, how far that is to be trusted, 0.2..1, and their colours place by place."""
         total, weight = np.zeros(self.size[::-1], np.float32), np.full(self.size[::-1], 1e-3, np.float32)
-        trust = np.full(self.size[::-1], 0.2, np.float32)
+        trust, local = np.full(self.size[::-1], 0.2, np.float32), LocalColours(self.size)
         for gap in self.flow.gaps:
             other = frame - way * gap
-            field = self.flow.get(frame, other) if other in run else None
-            if field is not None:
-                vote = (0.02 + field[1].astype(np.float32)) / gap**0.5
-                total += vote * fetch(self._belief(other, way), field[0])
-                weight += vote
-                trust = np.maximum(trust, field[1].astype(np.float32))
-        return total / weight, cv2.blur(trust, (5, 5))
+            field = self._field(frame, other) if other in run else None
+            if field is None:
+                continue
+            flow, valid = field
+            fetched = fetch(self._belief(other), flow)
+            vote = (0.02 + valid) / gap**0.5
+            total += vote * fetched
+            weight += vote
+            trust = np.maximum(trust, valid)
+            if gap <= LOCAL:
+                local.add(_fetch_bins(self._bins(other), flow), fetched, (0.1 + valid) / np.float32(gap**0.5))
+        return total / weight, cv2.blur(trust, (5, 5)), local
 
-    def _colour_odds(self, run: list[int], way: int) -> Picture:
+    def _homeward(self, frame: int, run: list[int], way: int) -> Homeward:
+        """The way to the key, made up to this frame."""
+        if self._home is None:
+            self._home = Homeward(run[0], self._small[run[0]], self._picture(run[0]), self.flow.gaps, self._field)
+        first = next((at for at in range(len(run), 0, -1) if self._home.has(run[at - 1])), 0)
+        for other in (*run[first:], frame):
+            self._home.step(other, way)
+        return self._home
+
+    def _colour_odds(self, run: list[int]) -> NDArray[np.float64]:
         """Log odds of each colour: the key's colours, and those of the frames since."""
-        front, back = np.zeros(BINS**3), np.zeros(BINS**3)
-        for age, other in enumerate([run[0], *run[-8:]]):
-            belief = self._belief(other, way)
-            near = cv2.GaussianBlur(belief, (0, 0), self.size[0] / 27)
-            share = 8.0 if age == 0 else 0.5  # what is carried may have leaked, what was drawn has not
-            at = bins(self.frames.rgb8(other, self.size)).ravel()
-            front += share * np.bincount(at, (belief > 0.8).ravel() * belief.ravel(), BINS**3)
-            back += share * np.bincount(at, ((1 - belief) * (0.1 + near)).ravel(), BINS**3)
-        front, back = (blurred(h) / max(h.sum(), 1e-9) for h in (front, back))
-        return np.clip(np.log((front + 1e-5) / (back + 1e-5)), -4, 3).astype(np.float32)
+        shares = [(8.0, run[0]), *((0.5, other) for other in run[-RECENT:])]  # what is carried may have leaked, what was drawn has not
+        sums = (sum(share * self._colours(other)[side] for share, other in shares) for side in (0, 1))
+        front, back = (blurred(h) / max(h.sum(), 1e-9) for h in sums)
+        return np.clip(np.log((front + 1e-5) / (back + 1e-5)), -4, 3)
+
+    def _count_colours(self, frame: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How often each colour is seen on the subject and around it."""
+        belief, at = self._belief(frame), self._bins(frame).ravel()
+        solid = (belief > 0.8) * belief * np.clip(2 * cv2.GaussianBlur(belief, (0, 0), SOLID) - 1, 0, 1)
+        near = cv2.GaussianBlur(belief, (0, 0), self.size[0] / 27)
+        return np.bincount(at, solid.ravel(), BINS**3), np.bincount(at, ((1 - belief) * (0.1 + near)).ravel(), BINS**3)
+
+    def _read_belief(self, frame: int) -> Picture:
+        return self._small[frame] if frame in self._small else read_png(self._path(self._way, frame)).astype(np.float32) / 255
+
+    def _picture(self, frame: int) -> NDArray[np.float32]:
+        return self.frames.rgb8(frame, self.size).astype(np.float32) / 255
+
+    def _read_bins(self, frame: int) -> NDArray[np.int32]:
+        return bins(self.frames.rgb8(frame, self.size))
+
+    def _read_moves(self, frame: int) -> Picture:
+        """Evidence of own motion in units of the flow's noise, 0..5."""
+        assert self._evidence is not None
+        evidence = read_png(self._evidence / f"{FRAME % frame}.png")
+        return cv2.resize(evidence, self.size, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(5 / 255)
+
+    def _read_field(self, a: int, b: int) -> tuple[NDArray[np.float32], Picture] | None:
+        field = self.flow.get(a, b)
+        if field is None:
+            return None
+        scale = np.array([self.size[0] / self.flow.size[0], self.size[1] / self.flow.size[1]], np.float32)
+        return tuple(cv2.resize(part.astype(np.float32), self.size, interpolation=cv2.INTER_AREA) for part in (field[0] * scale, field[1]))  # type: ignore[return-value]
+
+
+def _fetch_bins(bins: NDArray[np.int32], flow: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The bins at the end of the flow; 16 bit hold them all."""
+    return fetch(bins.astype(np.uint16), flow, cv2.INTER_NEAREST).astype(np.int32)
+
+
+def _agreed(odds: Picture, colours: NDArray[np.float32]) -> Picture:
+    """Likelihoods that agree with those of pixels of the same colour around: a mean field with a guided filter for a neighbourhood."""
+    likely = _sigmoid(odds)
+    for _ in range(STEPS):
+        around = np.clip(guide(colours, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
+        likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
+    return likely
 
 
 def _anchored(likely: Picture, carried: Picture) -> Picture:
