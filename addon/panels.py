@@ -8,7 +8,7 @@ import bpy
 
 from ..engine.contract.option import describe
 from ..engine.contract.stages import STAGES
-from . import desk, jobs, machine, preferences, request, settings
+from . import desk, jobs, machine, preferences, request, retiming, settings
 from .languages import say
 from .operators import clip_of
 from .preferences_page import draw_setup, draw_text
@@ -104,6 +104,8 @@ def draw_stage(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy
     """Options, then the result, of any stage."""
     layout.use_property_split, layout.use_property_decorate = True, False
     group, options = getattr(clip.unflatten, stage.name), describe(stage.options)
+    if stage.name == "interpolate":
+        retiming.draw(layout, clip)
     for about in options:
         if not about.advanced:
             layout.prop(group, about.name)

@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 
 from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import STAGES, WANTS
+from . import retiming
 from .languages import CONTEXT
 
 _LARGEST = 2**31 - 1
@@ -118,6 +119,7 @@ def _clip_group() -> type:
         "slow_strip": BoolProperty(
             name="Slow motion strip", translation_context=CONTEXT, description="Also lay the frames in between into the sequencer of their scene",
         ),
+        **retiming.PROPERTIES,
         "auto_import": BoolProperty(
             name="Import when done", translation_context=CONTEXT,
             default=True, description="Lay the results into the scene as soon as they are there",

@@ -26,6 +26,14 @@ def fcurves_of(owner: bpy.types.ID) -> Any:
     return strip.channelbag(data.action_slot, ensure=True).fcurves
 
 
+def fcurve_of(owner: bpy.types.ID, path: str) -> bpy.types.FCurve | None:
+    """The F-curve with keys of one property, where there is one."""
+    if owner.animation_data is None or owner.animation_data.action is None:
+        return None
+    curve = fcurves_of(owner).find(path)
+    return curve if curve is not None and len(curve.keyframe_points) else None
+
+
 def set_input(modifier: bpy.types.Modifier, identifier: str, value: Any) -> None:
     """Set an input of a Geometry Nodes modifier: ID properties up to 5.1, real properties since 5.2."""
     if _has_real_inputs(modifier):

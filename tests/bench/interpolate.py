@@ -1,8 +1,10 @@
 """Bench: true in-between frames of real clips against every built-in method; prints a table in Markdown.
 
     .venv/bin/python tests/bench/interpolate.py [--triplets 6] [--clips snowboarder_x2,bbb] [--ssim]
+    .venv/bin/python tests/bench/interpolate.py --seven
 
-Reads ../shared/clips. Large pictures are halved. CPU seconds are those of one new frame, flow included.
+Reads ../shared/clips; the made shots (`made_...`) are rendered here. Large pictures are halved. CPU seconds are those of one new frame, flow
+included. --seven: seven frames between two of 1280x720, the motion of the two being looked for once.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -23,9 +25,10 @@ sys.path.insert(0, str(ROOT))
 
 from engine.metrics.image import interpolation_error, psnr, ssim  # noqa: E402
 from engine.slowmo import between, blocks, look, motion, overlay  # noqa: E402
+from engine.synth import shots  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
-# name: (folder, frames between two that are kept, size or None, first frame)
+# name: (folder, frames between two that are kept, size)
 SHOTS = {
     "snowboarder_x2": ("3_gt/vfi_snowboarder_60fps", 2, (640, 360)), "snowboarder_x4": ("3_gt/vfi_snowboarder_60fps", 4, (640, 360)),
     "bbb_x2": ("3_gt/vfi_bbb_60fps", 2, (960, 540)), "diabolo_x8": ("3_gt/vfi_diabolo_240fps", 8, (768, 424)),
@@ -34,6 +37,9 @@ SHOTS = {
     "highway_x2": ("1_static/highway_drive", 2, (640, 360)), "bedroom_x2": ("2_dynamic/bedroom_children", 2, (640, 360)),
     "skateboarder_x2": ("2_dynamic/skateboarder_bowl", 2, (640, 360)),
 }
+# name: (recipe, frames of it between two that are kept): motion of a grown clip's size, and the true picture in the middle
+MADE = {"made_handheld_x2": ("handheld", 4), "made_large_mover_x2": ("large_mover", 4), "made_orbit_x2": ("orbit", 8)}
+SEVEN = (1280, 720)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,15 @@ def shot(name: str, count: int) -> Iterator[Case]:
         for k in sorted({step // 2, step // 4} - {0}):
             around = [frames[start + i * step].astype(np.float32) for i in (-1, 0, 1, 2)]
             yield Case(around, frames[start + k].astype(np.float32), k / step, still)
+
+
+def made(name: str, count: int) -> Iterator[Case]:
+    """Pictures of a shot whose scene is known at any time."""
+    recipe, step = MADE[name]
+    scene = replace(shots.SHOTS[recipe](24 * step), exposure=0.0)  # a jitter of the light cannot be foreseen by anyone
+    for start in range(step, step * (count + 1), step):
+        f = [shots.picture(scene, start + step * k, (640, 360))[0].astype(np.float32) for k in (-1, 0, 0.5, 1, 2)]
+        yield Case([f[0], f[1], f[3], f[4]], f[2], 0.5)
 
 
 def _read(path: Path) -> np.ndarray:
@@ -134,19 +149,46 @@ def measure(cases: Iterator[Case], with_ssim: bool) -> dict[str, np.ndarray]:
     return {name: np.array(row) for name, row in rows.items()}
 
 
+def seven() -> None:
+    """CPU seconds of seven frames between two, without reading and writing them."""
+    path = next(entry for entry in sorted((CLIPS / "3_gt/vfi_snowboarder_60fps").iterdir()) if entry.is_file())
+    around = [frame.astype(np.float32) for frame in _decode(path, 4, SEVEN)]
+    times = [k / 8 for k in range(1, 8)]
+
+    def ours() -> list[np.ndarray]:
+        back, here, onward = (motion.find(around[k], around[k + 1]) for k in range(3))
+        course = motion.course(here, back.backward, onward.forward)
+        return [between.render(between.plan(*around[1:3], course, t), *around[1:3]) for t in times]
+
+    def dis() -> list[np.ndarray]:
+        a, b = around[1:3]
+        found = motion.find(a, b)
+        return [look.look(a, -t * found.forward) * (1 - t) + look.look(b, -(1 - t) * found.backward) * t for t in times]
+
+    print(f"| seven frames between two at {SEVEN[0]}x{SEVEN[1]} | CPU s |\n|---|---|")
+    for name, make in (("minterpolate (reads four frames)", lambda: list(blocks.interpolated(around, 8))), ("DIS midpoint", dis), ("ours", ours)):
+        began = time.process_time()
+        make()
+        print(f"| {name} | {time.process_time() - began:.2f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--seven", action="store_true")
     parser.add_argument("--triplets", type=int, default=4)
     parser.add_argument("--clips", default="")
     parser.add_argument("--ssim", action="store_true")
     given = parser.parse_args()
     cv2.setNumThreads(1)
-    wanted = given.clips.split(",") if given.clips else ["middlebury", "vimeo", *SHOTS]
+    if given.seven:
+        return seven()
+    wanted = given.clips.split(",") if given.clips else ["middlebury", "vimeo", *SHOTS, *MADE]
     print("| clip | frames | " + " | ".join(f"{name} dB" for name in METHODS) + " | worst frame against blend | CPU s: minterpolate, DIS, ours |")
     print("|---|---|" + "---|" * (len(METHODS) + 2))
     means = []
     for name in wanted:
-        cases = {"middlebury": middlebury, "vimeo": vimeo}[name]() if name in ("middlebury", "vimeo") else shot(name, given.triplets)
+        stills = {"middlebury": middlebury, "vimeo": vimeo}
+        cases = stills[name]() if name in stills else (made if name in MADE else shot)(name, given.triplets)
         rows = measure(cases, given.ssim)
         means.append([row.mean(0) for row in rows.values()])
         worst = (rows["ours"][:, 0] - rows["blend"][:, 0]).min()
