@@ -136,7 +136,7 @@ def _listed(text: str, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         else:
             raise _wrong("times", f"'{entry}' is neither a time nor FIRST:LAST:STEP.")
     # Blender may count one frame more than can be decoded: up to there the end is held.
-    outside = [t for t in times if not frames[0] - 1 - 1e-6 <= t <= frames[-1] + 1 + 1e-6]
+    outside = [t for t in times if not frames[0] - 1e-6 <= t <= frames[-1] + 1 + 1e-6]
     if outside:
         raise _wrong("times", f"{outside[0]:g} lies outside the clip, which has frames {frames[0]:g} to {frames[-1]:g}.")
     return np.asarray(times, np.float64).clip(frames[0], frames[-1])
