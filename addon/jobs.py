@@ -17,10 +17,12 @@ import bpy
 from ..engine.contract import messages
 from ..engine.contract.job import Request
 from . import preferences, request, versions
+from .preview import Shown, read
 from .process import Engine
 
 TICK = 0.1  # s between looks at the queue
 CALM = 0.25  # s between two drawings of progress: more often tells no more, and drawing is what an artist would feel
+STILL = 1.0  # s between two drawings of the footage for its sake, which cost a frame each
 
 
 @dataclass
@@ -34,7 +36,6 @@ class StageState:
     used: str = ""
     seconds: float = 0.0
     reused: bool = False
-    preview: str = ""
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Job:
     on_end: Callable[[Job], None] | None = None
     engine: Engine | None = None
     path: Path | None = None
+    preview: Shown | None = None  # what the running stage has made last
 
     def __post_init__(self) -> None:
         self.stages = {stage.name: StageState() for stage in self.request.stages()}
@@ -107,7 +109,9 @@ class Job:
         self.overall, self.seconds_left = it.overall, it.seconds_left
 
     def _on_preview(self, it: messages.Preview) -> None:
-        self.stages.setdefault(it.stage, StageState()).preview = it.path
+        pixels = read(it.path)
+        if pixels is not None:
+            self.preview = Shown(it.stage, it.frame, self.preview.number + 1 if self.preview else 1, pixels)
 
     def _on_artifact(self, it: messages.Artifact) -> None:
         state = self.stages.setdefault(it.stage, StageState())
@@ -160,6 +164,7 @@ class Job:
 _queue: list[Job] = []
 _last: dict[int, Job] = {}  # clip -> its last job, for the panel
 _stale, _drawn_at = False, 0.0  # whether panels show less than is known, and when they were drawn last
+_footage_at = 0.0  # and the footage
 
 
 def make(clip: bpy.types.MovieClip, scene: bpy.types.Scene, wants: tuple[str, ...] = ()) -> Job:
@@ -218,11 +223,12 @@ def tick() -> float | None:
 
 def _show(changed: bool) -> None:
     """Draw what has changed, now or soon."""
-    global _stale, _drawn_at
-    _stale = _stale or changed
-    if _stale and (not _queue or time.monotonic() - _drawn_at > CALM):
-        _stale, _drawn_at = False, time.monotonic()
-        redraw()
+    global _stale, _drawn_at, _footage_at
+    _stale, now = _stale or changed, time.monotonic()
+    if _stale and (not _queue or now - _drawn_at > CALM):
+        footage = not _queue or now - _footage_at > STILL
+        _stale, _drawn_at, _footage_at = False, now, now if footage else _footage_at
+        redraw(footage)
 
 
 def of(clip: bpy.types.MovieClip) -> Job | None:

@@ -14,6 +14,7 @@ from ..engine.contract.stages import BY_NAME
 from . import jobs, preferences, request, results, settings
 from .importers.everything import OFFERS, import_all
 from .languages import CONTEXT, say
+from .languages.sentences import told
 
 SLICE = 0.02  # s of importing between two looks of Blender at its windows
 LOOKING = {"MOUSEMOVE", "INBETWEEN_MOUSEMOVE", "MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "WINDOW_DEACTIVATE"}
@@ -86,7 +87,8 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
             return {"CANCELLED"}
         jobs.wait(job, preferences.engine_python())
         for failure in job.failures:
-            self.report({"ERROR" if job.status == "failed" and not job.folders else "WARNING"}, f"{failure.what} {failure.why} {failure.remedy}")
+            kind = "ERROR" if job.status == "failed" and not job.folders else "WARNING"
+            self.report({kind}, " ".join(map(told, (failure.what, failure.why, failure.remedy))))
         clip = job.clip_block()
         if clip.unflatten.auto_import and job.folders:
             bpy.ops.unflatten.import_results(clip=clip.name, wants=",".join(job.request.wants))
@@ -103,7 +105,7 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
         try:
             return jobs.make(clip, context.scene, wants)
         except WrongOption as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, told(str(error)))
             return None
 
 

@@ -10,6 +10,7 @@ from ..engine.contract.option import describe
 from ..engine.contract.stages import STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings
 from .languages import say
+from .languages.sentences import told
 from .operators import clip_of
 from .preferences_page import draw_setup, draw_text
 from .sidebar import OfClip, Sidebar
@@ -61,6 +62,7 @@ class UNFLATTEN_PT_clip(OfClip, bpy.types.Panel):
         layout, asked = self.layout, clip.unflatten
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(asked, "show_report")
+        layout.prop(asked, "show_live")
         layout.prop(asked, "auto_import")
         layout.prop(asked, "match_scene")
         layout.prop(asked, "slow_strip")
@@ -128,9 +130,9 @@ def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bp
     summary = request.standing_of(clip, scene).summaries.get(stage)
     if state == "done" and summary:
         column = layout.column(align=True)
-        draw_text(column, f"{summary.get('used') or say('Done')} ({summary.get('seconds', 0):.1f} s)", "CHECKMARK")
+        draw_text(column, f"{told(summary.get('used') or say('Done'))} ({summary.get('seconds', 0):.1f} s)", "CHECKMARK")
         for warning in summary.get("warnings", []):
-            draw_text(column, str(warning), "ERROR")
+            draw_text(column, told(str(warning)), "ERROR")
     elif state == "stale":
         draw_text(layout, say("Made with other settings"), ICONS["stale"])
 
@@ -190,9 +192,9 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
     """Failures with their remedies, and warnings."""
     for index, failure in enumerate(job.failures):
         box = layout.box()
-        draw_text(box, failure.what, "ERROR")
-        draw_text(box, failure.why)
-        draw_text(box, failure.remedy)
+        draw_text(box, told(failure.what), "ERROR")
+        draw_text(box, told(failure.why))
+        draw_text(box, told(failure.remedy))
         if failure.log:
             draw_text(box, failure.log)
         if failure.change:
@@ -201,7 +203,7 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
     if job.status == "cancelled":
         draw_text(layout, say("Cancelled; finished frames are kept"), "CANCEL")
     for warning in job.warnings[-3:]:
-        draw_text(layout, warning, "INFO")
+        draw_text(layout, told(warning), "INFO")
 
 
 CLASSES = (UNFLATTEN_PT_main, UNFLATTEN_PT_clip, *(_stage_panel(stage) for stage in STAGES))

@@ -9,6 +9,7 @@ import bpy
 
 from . import machine, preferences, setup, weights
 from .languages import say
+from .languages.sentences import told
 
 
 def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
@@ -66,7 +67,7 @@ def draw_setup(layout: bpy.types.UILayout) -> None:
     elif work is not None and work.failure:
         box = layout.box()
         for text, icon in ((work.failure.what, "ERROR"), (work.failure.why, "NONE"), (work.failure.remedy, "NONE")):
-            draw_text(box, text, icon)
+            draw_text(box, told(text), icon)
         box.operator("unflatten.setup", icon="FILE_REFRESH")
     elif preferences.engine_python() is None:
         box = layout.box()

@@ -13,6 +13,8 @@ import numpy as np
 
 from .importers import camera as cameras
 from .importers import place
+from .languages import say
+from .languages.sentences import told
 
 GOOD, FAIR, BAD, PLAIN = (0.25, 0.85, 0.35, 0.9), (0.95, 0.75, 0.2, 0.9), (0.95, 0.25, 0.2, 0.95), (0.9, 0.9, 0.9, 0.9)
 HEIGHT = 44  # px of the strip of errors
@@ -33,8 +35,8 @@ class Card:
 
 
 @lru_cache(maxsize=4)
-def read(folder: str, stamp: float) -> Card:
-    """The card of a camera's folder; `stamp` makes a changed file a new question."""
+def read(folder: str, stamp: float, language: str) -> Card:
+    """The card of a camera's folder; `stamp` and `language` make a changed file and other words a new question."""
     about = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
     camera = cameras.read(Path(folder))
     per_frame = about.get("error", {}).get("frames", {}) if isinstance(about.get("error"), dict) else {}
@@ -46,12 +48,14 @@ def read(folder: str, stamp: float) -> Card:
 def _words(about: dict[str, Any]) -> list[str]:
     error, focal = about.get("error"), about.get("focal", {})
     mean = error.get("mean") if isinstance(error, dict) else error
-    lines = [f"{about.get('method', 'camera')}: {about.get('verdict', 'unjudged')}" + (f", error {mean:.2f} px" if mean is not None else "")]
+    judged = {"method": about.get("method", "camera"), "verdict": say(about.get("verdict", "unjudged"))}
+    lines = [say("{method}: {verdict}, error {mean} px", **judged, mean=f"{mean:.2f}") if mean is not None else f"{judged['method']}: {judged['verdict']}"]
     if "solved" in about:
-        lines.append(f"{about['solved']} of {about['total']} frames, {about.get('points', 0)} points, scale {about.get('scale', 'unknown')}")
+        counts = {name: about.get(name, 0) for name in ("solved", "total", "points")}
+        lines.append(say("{solved} of {total} frames, {points} points, scale {scale}", **counts, scale=say(about.get("scale", "unknown"))))
     if focal:
-        lines.append(f"focal {focal.get('px', 0):.0f} px ({focal.get('mm36', 0):.1f} mm on 36 mm)")
-    return [*lines, *(str(line) for line in about.get("warnings", []))]
+        lines.append(say("focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
+    return [*lines, *(told(f"{line[:1].upper()}{line[1:]}.") for line in map(str, about.get("warnings", [])))]
 
 
 def _tracks(folder: Path, camera: cameras.Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,7 +77,7 @@ def card_of(clip: bpy.types.MovieClip) -> Card | None:
     if path is None or not path.is_file():
         return None
     try:
-        return read(str(path.parent), path.stat().st_mtime)
+        return read(str(path.parent), path.stat().st_mtime, bpy.app.translations.locale)
     except (OSError, ValueError, KeyError):
         return None  # a result that is being replaced; the next redraw sees it whole
 
@@ -107,13 +111,13 @@ def _draw_tracks(card: Card, number: int, region: bpy.types.Region) -> None:
     for low, high, colour in ((0, 0.5, GOOD), (0.5, 1.5, FAIR), (1.5, np.inf, BAD)):
         some = at[(error >= low) & (error < high)]
         arms = some[:, None] + np.array([(-3, 0), (3, 0), (0, -3), (0, 3)])
-        _fill("LINES", arms.reshape(-1, 2), colour)
+        fill("LINES", arms.reshape(-1, 2), colour)
 
 
 def _draw_strip(card: Card, number: int, region: bpy.types.Region) -> None:
     """Errors along the shot: one bar for each frame; distrusted ones red, the current one marked."""
     left, width, foot = 20.0, max(60.0, region.width - 40.0), 30.0
-    _fill("TRIS", _box(left, foot, width, HEIGHT), (0.0, 0.0, 0.0, 0.45))
+    fill("TRIS", box(left, foot, width, HEIGHT), (0.0, 0.0, 0.0, 0.45))
     known = np.where(np.isfinite(card.errors), card.errors, 0.0)
     top = max(1.0, float(known.max(initial=0.0)))
     step = width / max(1, len(card.frames))
@@ -121,13 +125,13 @@ def _draw_strip(card: Card, number: int, region: bpy.types.Region) -> None:
     for index, frame in enumerate(card.frames):
         lost = not np.isfinite(card.errors[index])
         tall = HEIGHT if lost else max(1.0, known[index] / top * HEIGHT)
-        bars[BAD if int(frame) in card.distrust or lost else GOOD].append(_box(left + index * step, foot, max(1.0, step * 0.85), tall))
+        bars[BAD if int(frame) in card.distrust or lost else GOOD].append(box(left + index * step, foot, max(1.0, step * 0.85), tall))
     for colour, boxes in bars.items():
         if boxes:
-            _fill("TRIS", np.concatenate(boxes), colour)
+            fill("TRIS", np.concatenate(boxes), colour)
     if card.frames[0] <= number <= card.frames[-1]:
         x = left + (np.searchsorted(card.frames, number) + 0.5) * step
-        _fill("LINES", np.array([(x, foot), (x, foot + HEIGHT + 6)]), PLAIN)
+        fill("LINES", np.array([(x, foot), (x, foot + HEIGHT + 6)]), PLAIN)
 
 
 def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
@@ -135,23 +139,29 @@ def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
 
     row = np.searchsorted(card.frames, number)
     here = card.frames[row] == number if row < len(card.frames) else False
-    tail = [f"frame {number}: {card.errors[row]:.2f} px" if np.isfinite(card.errors[row]) else f"frame {number}: lost"] if here else []
+    tail = []
+    if here and np.isfinite(card.errors[row]):
+        tail = [say("frame {number}: {error} px", number=number, error=f"{card.errors[row]:.2f}")]
+    elif here:
+        tail = [say("frame {number}: lost", number=number)]
     size = 11 * (bpy.context.preferences.system.ui_scale or 1.0)
     blf.size(0, size)
     lines = [*reversed([*card.words, *tail])]
     widest = max(blf.dimensions(0, line)[0] for line in lines)
-    _fill("TRIS", _box(14, 30 + HEIGHT + 6, widest + 12, len(lines) * size * 1.5 + 4), (0.0, 0.0, 0.0, 0.45))
+    fill("TRIS", box(14, 30 + HEIGHT + 6, widest + 12, len(lines) * size * 1.5 + 4), (0.0, 0.0, 0.0, 0.45))
     for index, line in enumerate(lines):
         blf.position(0, 20, 30 + HEIGHT + 12 + index * size * 1.5, 0)
         blf.color(0, *PLAIN)
         blf.draw(0, line)
 
 
-def _box(x: float, y: float, width: float, height: float) -> np.ndarray:
+def box(x: float, y: float, width: float, height: float) -> np.ndarray:
+    """Two triangles, [6, 2] px."""
     return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y), (x + width, y + height), (x, y + height)])
 
 
-def _fill(kind: str, points: np.ndarray, colour: tuple[float, ...]) -> None:
+def fill(kind: str, points: np.ndarray, colour: tuple[float, ...]) -> None:
+    """LINES or TRIS of points [N, 2] px in one colour."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 

@@ -112,6 +112,10 @@ def _clip_group() -> type:
             name="Report card", translation_context=CONTEXT,
             default=True, description="Draw the solve's tracks and errors over the footage",
         ),
+        "show_live": BoolProperty(
+            name="Progress over the footage", translation_context=CONTEXT,
+            default=True, description="Draw how far the recovery is, and what it has made last, over the footage",
+        ),
         "match_scene": BoolProperty(
             name="Match scene", translation_context=CONTEXT, default=True,
             description="Set the scene's size, frame rate and range to the clip's, and show its colours unchanged",

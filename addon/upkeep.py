@@ -10,6 +10,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from . import environment, jobs, machine, preferences, request, setup, weights
 from .languages import CONTEXT, say
+from .languages.sentences import told
 
 
 class _Quiet:
@@ -36,7 +37,7 @@ class _Asked(_Quiet):
         try:
             self.act()
         except (environment.EnvironmentFailure, OSError) as failure:
-            self.report({"ERROR"}, str(failure))
+            self.report({"ERROR"}, told(str(failure)))
             return {"CANCELLED"}
         machine.forget_sizes()
         request.forget()
@@ -49,7 +50,7 @@ def _finish(operator: bpy.types.Operator, work: setup.Work) -> set[str]:
         return {"FINISHED"}
     work.join()
     if work.failure:
-        operator.report({"ERROR"}, str(work.failure))
+        operator.report({"ERROR"}, " ".join(map(told, (work.failure.what, work.failure.why, work.failure.remedy))))
     return {"CANCELLED"} if work.failure or work.cancelled else {"FINISHED"}
 
 

@@ -15,6 +15,7 @@ from .contract.option import WrongOption
 from .contract.places import default_store
 from .contract.stages import WANTS
 from .failures import of_exception
+from .previews import Previews
 from .publish import publish, write_summary
 from .run import Run
 from .say import Say, json_lines
@@ -34,16 +35,18 @@ def main(argv: list[str]) -> int:
     except (WrongOption, OSError) as error:
         print(f"engine: {error}", file=sys.stderr)
         return WRONG_USAGE
-    return work(request, json_lines() if as_json else terminal.bar())
+    return work(request, json_lines() if as_json else terminal.bar(), Previews() if as_json else None)
 
 
-def work(request: job.Request, say: Say) -> int:
+def work(request: job.Request, say: Say, previews: Previews | None = None) -> int:
     """Carry out a request, saying everything through `say`."""
-    run = Run(request, say)
+    run = Run(request, say, previews)
 
     def stop() -> None:
         say(messages.Cancelled(run.current))
         child.kill_all()
+        if previews:
+            previews.remove()
 
     cancel.watch(stop)
     say(messages.Started(CONTRACT, platform.python_version(), _device_name(request.device), _memory()))
@@ -58,6 +61,8 @@ def work(request: job.Request, say: Say) -> int:
     for stage, failure in run.failed.items():
         _tell(stage, failure)
     say(messages.Done(sorted(run.failed)))
+    if previews:
+        previews.remove()
     return FAILED if run.failed else DONE
 
 

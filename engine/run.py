@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .contract.job import Request, address, clip_identity
 from .contract.option import WrongOption
 from .contract.stages import Stage
 from .failures import Failure, RequestFailure
+from .previews import Previews
 from .say import Say
 from .stage import Inputs, Report
 from .store import Store
@@ -23,8 +25,8 @@ from .store import Store
 class Run:
     """One request on its way. After `go`, `results` maps stage -> summary and `failed` stage -> Failure."""
 
-    def __init__(self, request: Request, say: Say) -> None:
-        self.request, self.say, self.store = request, say, Store(Path(request.store))
+    def __init__(self, request: Request, say: Say, previews: Previews | None = None) -> None:
+        self.request, self.say, self.store, self.previews = request, say, Store(Path(request.store)), previews
         self.plan = request.stages()
         self.current = ""
         self.addresses: dict[str, str] = {}
@@ -92,12 +94,21 @@ class Run:
             if made_meanwhile is not None:
                 return made_meanwhile
             work = importlib.import_module(f"{__package__}.stages.{stage.name}")
-            work.run(Inputs(self.request, {name: self.folders[name] for name in inputs}), options, report, room)
+            with self._watched(report, room):
+                work.run(Inputs(self.request, {name: self.folders[name] for name in inputs}), options, report, room)
             seconds = round(time.monotonic() - began, 2)
             return self.store.finish(stage.name, place, {
                 "stage": stage.name, "used": report.used, "seconds": seconds, "figures": report.figures,
                 "warnings": report.warnings, "options": asdict(options),
             })
+
+    def _watched(self, report: Report, room: Path) -> AbstractContextManager[None]:
+        """Previews of the stage while it works, where somebody looks."""
+        shown = self.previews
+        if shown is None:
+            return nullcontext()
+        report.on_preview = lambda path: shown.path if shown.show(path) else None
+        return shown.watching(room, lambda frame, path: self.say(messages.Preview(report.stage, frame, str(path))))
 
     def fail(self, stage: str, failure: Failure) -> None:
         """Remember and say what could not be done."""

@@ -39,6 +39,7 @@ class Report:
     stage: str
     say: Callable[[Any], None]
     on_progress: Callable[[int, int, str], None]
+    on_preview: Callable[[Path], Path | None] | None = None  # makes a small picture of a file; without it the file itself is told
     used: str = ""  # one line: which method did the work
     figures: dict[str, Any] = field(default_factory=dict)  # measured facts, JSON
     warnings: list[str] = field(default_factory=list)
@@ -48,8 +49,10 @@ class Report:
         self.on_progress(done, total, note)
 
     def preview(self, frame: int, path: Path) -> None:
-        """A picture worth showing while the stage runs."""
-        self.say(messages.Preview(self.stage, frame, str(path)))
+        """A picture worth showing while the stage runs; most stages need not: what they write is looked at by itself."""
+        shown = self.on_preview(path) if self.on_preview else path
+        if shown is not None:
+            self.say(messages.Preview(self.stage, frame, str(shown)))
 
     def warning(self, text: str) -> None:
         """Something the user should know; kept with the result."""

@@ -141,7 +141,7 @@ def lay_strip(stage: bpy.types.Scene, slow: bpy.types.MovieClip, folder: Path) -
     strip = strips.new_image(name=slow.name, filepath=str(folder / f"{numbers[0]:06d}.png"), channel=channel, frame_start=1)
     for number in numbers[1:]:
         strip.elements.append(f"{number:06d}.png")
-    if (folder / "sound.flac").is_file():
+    if bpy.app.build_options.audaspace and (folder / "sound.flac").is_file():
         strips.new_sound(name=sound, filepath=str(folder / "sound.flac"), channel=channel + 1, frame_start=1)
     stage.render.use_sequencer = False
     return strip

@@ -1,7 +1,7 @@
 """English, Japanese and Simplified Chinese: every text that the add-on draws passes through `say`. Imports bpy.
 
 A language is one file of English -> translation beside this one. Our own context keeps Blender's other uses of a word apart from ours.
-What the engine says of a run (failures, warnings) comes in English.
+What the engine says of a run (failures, remedies, warnings) comes in English; sentences/ knows it.
 """
 
 from __future__ import annotations

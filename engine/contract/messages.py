@@ -31,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Preview:
-    """A picture of what the running stage sees at a frame."""
+    """What the running stage sees at a frame: a small PPM picture (P6, 8 bit) that the next one replaces; it goes when the job ends."""
 
     stage: str
     frame: int

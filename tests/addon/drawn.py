@@ -76,7 +76,8 @@ def of_sources() -> set[str]:
                 if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
                     pairs = [*zip(node.targets[0].elts, node.value.elts)]
                 found |= {value.value for target, value in pairs if ast.unparse(target) == "self.note" and isinstance(value, ast.Constant)}
-    return found | {"Starting", "Unflatten presets", "Recover and import depth first"}
+    of_cards = {"good", "fair", "doubtful", "unjudged", "metric", "assumed", "arbitrary", "unknown"}
+    return found | of_cards | {"Starting", "Unflatten presets", "Recover and import depth first"}
 
 
 def everything() -> set[str]:

@@ -107,7 +107,8 @@ def test_again_updates_in_place(made, tmp_path):
     assert counts == [len(kind) for kind in (bpy.data.scenes, bpy.data.objects, bpy.data.movieclips, bpy.data.masks, slow.tracking.objects[0].tracks)]
     strips = {strip.type: strip for strip in versions.strips_of(stage)}
     assert len(strips["IMAGE"].elements) == 13 and strips["IMAGE"].frame_final_duration == 13
-    assert len(versions.strips_of(stage)) == len(strips) == 2 and strips["SOUND"].channel != strips["IMAGE"].channel
+    assert len(versions.strips_of(stage)) == len(strips) == 1 + bpy.app.build_options.audaspace  # some builds know no sound
+    assert "SOUND" not in strips or strips["SOUND"].channel != strips["IMAGE"].channel
 
 
 def write_tone(path, seconds):

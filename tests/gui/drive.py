@@ -44,6 +44,54 @@ class Pulse:
         return {"median": gaps[len(gaps) // 2] * 1e3, "p99": gaps[int(0.99 * (len(gaps) - 1))] * 1e3, "max": gaps[-1] * 1e3, "beats": len(gaps)}
 
 
+class Share:
+    """What the add-on itself takes of Blender's time, however slowly windows are drawn: the processor's time of each call from outside."""
+
+    def __init__(self) -> None:
+        from bl_ext.user_default.unflatten.addon import desk, jobs, live, report
+
+        self.took: dict[str, list[float]] = {}
+        for panel in bpy.types.Panel.__subclasses__():
+            if panel.__name__.startswith("UNFLATTEN_"):
+                panel.draw = self._timed_draw(panel.draw)
+        bpy.types.STATUSBAR_HT_header.remove(desk.draw_status)
+        bpy.types.STATUSBAR_HT_header.append(self._timed("status bar", desk.draw_status))
+        jobs.tick = self._timed("timer", jobs.tick)  # `enqueue` looks it up anew
+        for module, name in ((report, "report card"), (live, "progress")):
+            bpy.types.SpaceClipEditor.draw_handler_remove(module._handle, "WINDOW")
+            module._handle = bpy.types.SpaceClipEditor.draw_handler_add(self._timed(name, module.draw), (), "WINDOW", "POST_PIXEL")
+
+    def _timed(self, name: str, call: Any) -> Any:
+        took = self.took.setdefault(name, [])
+
+        def run(*given: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return call(*given)
+            finally:
+                took.append((time.thread_time() - began) * 1e3)
+
+        return run
+
+    def _timed_draw(self, call: Any) -> Any:
+        timed = self._timed("panels", call)
+
+        def draw(self: Any, context: Any) -> None:  # Blender counts the arguments
+            timed(self, context)
+
+        return draw
+
+    def take(self) -> dict[str, dict[str, float]]:
+        """Milliseconds of the processor since the last question: median, 99th percentile, longest; how many."""
+        told = {}
+        for name, took in self.took.items():
+            if took:
+                ordered = sorted(took)
+                told[name] = {"median": ordered[len(ordered) // 2], "p99": ordered[int(0.99 * (len(ordered) - 1))], "max": ordered[-1], "calls": len(ordered)}
+                took.clear()
+        return told
+
+
 def picture(name: str) -> None:
     """What the screen shows; Xvfb keeps it in a file."""
     shutil.copyfile(JOB["screen"], OUT / f"{name}.xwd")
@@ -105,9 +153,11 @@ def open_clip() -> Iterator[float]:
     path = Path(JOB["clip"])
     yield from show_sidebar()
     picture("1_nothing_open")
-    with within(editor()):
-        bpy.ops.clip.open(directory=f"{path.parent}/", files=[{"name": path.name}])
+    with within(editor()):  # what a drop onto the editor calls: it asks the file handlers
+        FACTS["dropped"] = sorted(bpy.ops.wm.drop_import_file("INVOKE_DEFAULT", directory=f"{path.parent}/", files=[{"name": path.name}]))
+    yield 0.5
     clip = bpy.data.movieclips[0]
+    FACTS["shown"] = editor().spaces.active.clip == clip
     clip.unflatten.use_range, clip.unflatten.last = True, JOB["frames"]
     clip.unflatten.frames.size = 320
     clip.unflatten.want_mattes = True
@@ -127,33 +177,58 @@ def timed(steps: Iterator[Any]) -> Iterator[Any]:
         yield step
 
 
-def recover(pulse: Pulse) -> Iterator[float]:
+def press_recover() -> Iterator[float]:
+    """The large button of the sidebar."""
+    ui = next(it for it in editor().regions if it.type == "UI")
+    yield from click(ui.x + ui.width // 2 - 20, ui.y + ui.height - BUTTON)
+
+
+def stop_over_the_footage() -> Iterator[float]:
+    """Start, and press the button over the footage once a picture shows."""
+    from bl_ext.user_default.unflatten.addon import jobs, live
+
+    yield from press_recover()
+    clip, began = bpy.data.movieclips[0], time.monotonic()
+    while (jobs.of(clip) is None or jobs.of(clip).preview is None) and time.monotonic() - began < 120:
+        yield 0.1
+    yield 2.0
+    picture("3_running")
+    area = editor()
+    window = next(it for it in area.regions if it.type == "WINDOW")
+    x, y = live.place_in(area, window).button
+    yield from click(int(window.x + x), int(window.y + y))
+    while jobs.of(clip) is not None and not jobs.of(clip).finished and time.monotonic() - began < 150:
+        yield 0.1
+    job = jobs.of(clip)
+    FACTS["stopped"] = job.status if job else "the click found no button"
+    FACTS["preview"] = [job.preview.stage, list(job.preview.pixels.shape)] if job and job.preview else []
+    yield 1.0
+
+
+def recover(pulse: Pulse, share: Share) -> Iterator[float]:
     """One click, and waiting."""
     from bl_ext.user_default.unflatten.addon import jobs, operators
 
     real = operators.import_all
     operators.import_all = lambda *given: timed(real(*given))
 
-    ui = next(it for it in editor().regions if it.type == "UI")
     pulse.take()
-    yield from click(ui.x + ui.width // 2 - 20, ui.y + ui.height - BUTTON)
-    clip, began, shown = bpy.data.movieclips[0], time.monotonic(), False
-    while jobs.of(clip) is None or not jobs.of(clip).finished:
-        if time.monotonic() - began > 300 or (jobs.of(clip) is None and time.monotonic() - began > 10):
+    share.take()
+    yield from press_recover()
+    clip, began = bpy.data.movieclips[0], time.monotonic()
+    before = jobs.of(clip) if jobs.of(clip) is not None and jobs.of(clip).finished else None
+    while jobs.of(clip) is before or not jobs.of(clip).finished:
+        if time.monotonic() - began > 300 or (jobs.of(clip) is before and time.monotonic() - began > 10):
             break
-        if jobs.of(clip) is not None and jobs.of(clip).overall > 0.3 and not shown:
-            shown = True
-            yield 0.5
-            picture("3_running")
         yield 0.1
     job = jobs.of(clip)
-    FACTS["status"] = job.status if job else "the click found no button"
-    FACTS["seconds"], FACTS["while_running"] = time.monotonic() - began, pulse.take()
+    FACTS["status"] = job.status if job is not before else "the click found no button"
+    FACTS["seconds"], FACTS["while_running"], FACTS["own_while_running"] = time.monotonic() - began, pulse.take(), share.take()
     FACTS["failures"] = [failure.what for failure in job.failures] if job else []
     while "mask" not in " ".join(entry.name for entry in clip.unflatten.made) and time.monotonic() - began < 320:
         yield 0.1
     yield 2.0
-    FACTS["while_importing"], FACTS["objects"] = pulse.take(), names()
+    FACTS["while_importing"], FACTS["own_while_importing"], FACTS["objects"] = pulse.take(), share.take(), names()
     picture("4_recovered")
 
 
@@ -164,6 +239,8 @@ def look() -> Iterator[float]:
     view.shading.type, view.region_3d.view_perspective = "MATERIAL", "CAMERA"
     yield 3.0
     picture("5_through_the_camera")
+    yield from play()
+    yield from level()
     yield from rigs()
     for language in ("ja_JP", "zh_HANS"):
         bpy.context.preferences.view.language = language
@@ -172,6 +249,38 @@ def look() -> Iterator[float]:
         picture(f"7_{language}")
     bpy.context.preferences.view.language = "en_US"
     yield 1.0
+
+
+def play() -> Iterator[float]:
+    """Every frame in turn, as playback shows them: the processor's time of the scene, and of everything with drawing."""
+    scene, took, whole = bpy.context.scene, [], []
+    for number in range(1, JOB["frames"] + 1):
+        began, all_began = time.thread_time(), time.perf_counter()
+        scene.frame_set(number)
+        took.append((time.thread_time() - began) * 1e3)
+        bpy.ops.wm.redraw_timer(type="DRAW_WIN", iterations=1)
+        whole.append((time.perf_counter() - all_began) * 1e3)
+        yield 0.01
+    FACTS["playback_ms"] = {"scene": sorted(took)[len(took) // 2], "with_drawing": sorted(whole)[len(whole) // 2]}
+    scene.frame_set(JOB["frames"] // 2)
+
+
+def level() -> Iterator[float]:
+    """Three clicks on the footage are the floor; then back, by the keys."""
+    clip, area = bpy.data.movieclips[0], editor()
+    root = clip.unflatten.made["root"].object
+    window = next(it for it in area.regions if it.type == "WINDOW")
+    before = [list(row) for row in root.matrix_world]
+    with within(area):
+        bpy.ops.unflatten.floor("INVOKE_DEFAULT")
+    for across, down in ((0.35, 0.9), (0.65, 0.9), (0.5, 0.75)):
+        x, y = window.view2d.view_to_region(across, 1 - down, clip=False)
+        yield from click(window.x + x, window.y + y)
+        yield 0.3
+    yield 0.5
+    after = [list(row) for row in root.matrix_world]
+    FACTS["floor_moved"] = max(abs(a - b) for one, other in zip(before, after) for a, b in zip(one, other))
+    FACTS["floor_reports"] = [report.message for report in bpy.context.window_manager.reports][-3:] if hasattr(bpy.context.window_manager, "reports") else []
 
 
 def rigs() -> Iterator[float]:
@@ -200,7 +309,7 @@ def undo() -> Iterator[float]:
     """Back before the rig, then before the import, and forward again, by the keys."""
     seen, view, window = [names()], editor("VIEW_3D"), bpy.context.window_manager.windows[0]
     window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=view.x + view.width // 2, y=view.y + view.height // 2)
-    for back in (True, True, False, False):
+    for back in (True, True, True, False, False, False):  # the object, the floor, the import, and forward again
         for value in ("PRESS", "RELEASE"):
             window.event_simulate(type="Z", value=value, ctrl=True, shift=not back)
             yield 0.4
@@ -213,7 +322,9 @@ def script() -> Iterator[float]:
     """Everything, in order."""
     pulse = Pulse()
     yield 1.0
-    for part in (install(), open_clip(), recover(pulse), look(), undo(), show_preferences()):
+    yield from install()
+    share = Share()
+    for part in (open_clip(), stop_over_the_footage(), recover(pulse, share), look(), undo(), show_preferences()):
         yield from part
 
 

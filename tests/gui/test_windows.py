@@ -87,10 +87,27 @@ def test_from_the_zip_to_the_scene(facts):
     assert "Traceback" not in facts["words"] and "Error: Python" not in facts["words"], facts["words"][-3000:]
 
 
+def test_a_dropped_clip_opens_and_the_button_over_the_footage_stops_the_work(facts):
+    assert facts["dropped"] == ["FINISHED"] and facts["shown"]
+    assert facts["stopped"] == "cancelled" and facts["preview"], facts["stopped"]
+
+
+def test_three_clicks_on_the_footage_are_the_floor(facts):
+    assert facts["floor_moved"] > 1e-4, facts["floor_reports"]
+
+
+def test_the_add_on_s_own_part_is_never_felt(facts):
+    """Timers, panels, overlays: all that is called from outside, processor's time of each call."""
+    for when in ("own_while_running", "own_while_importing"):
+        assert facts[when]["panels"]["calls"] > 0
+        assert max(told["p99"] for told in facts[when].values()) < 50, facts[when]
+    assert facts["own_while_running"]["progress"]["calls"] > 0
+
+
 def test_an_import_is_undone_and_redone_by_the_keys(facts):
     before, *steps = facts["undo"]
     assert "sample.mp4 insert" in before
-    assert [any(name.startswith("sample.mp4") for name in names) for names in steps][1:] == [False, True, True]
+    assert [any(name.startswith("sample.mp4") for name in names) for names in steps] == [True, True, False, True, True, True]
     assert set(facts["objects"]) <= set(steps[-1])
 
 
