@@ -21,7 +21,8 @@ ENGINE, BLENDER = HERE / ".venv", HERE / ".venv-blender"
 LOCKS, TEST_LOCKS = HERE / "engine" / "locks", HERE / "tests" / "locks"
 SAMPLE = HERE / "sample" / "sample.mp4"
 BLENDERS = (("4.2", 11, "blender-4.2.txt"), ("4.5", 11, "blender-4.5.txt"), ("5.0", 11, "blender.txt"), ("5.2", 13, "blender.txt"))  # series, Python, lock
-IN_BLENDER = ("importing",)  # benches that run inside Blender
+QUICK = ("camera", "depth", "mattes", "native", "operators", "rigs", "round_trip", "settings", "slow")  # of tests/addon: what differs between Blenders
+IN_BLENDER = ("importing", "playing")  # benches that run inside Blender
 
 
 def load_environment() -> Any:
@@ -153,6 +154,10 @@ def test(given: argparse.Namespace) -> None:
     blender = blender_python()
     if blender and len(blender) == 1:
         status.append(subprocess.run([*blender, "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
+        newest = None if sys.version_info[:2] == (3, BLENDERS[-1][1]) else blender_of(*BLENDERS[-1])
+        if newest:
+            quick = [f"tests/addon/test_{name}.py" for name in QUICK]
+            status.append(subprocess.run([str(newest), "-m", "pytest", *quick, *more], cwd=HERE).returncode)
     sys.exit(max(status))
 
 
@@ -160,15 +165,32 @@ def test_matrix(more: list[str]) -> None:
     """The add-on's tests on every Blender that it is for, each as a module in an environment of its own."""
     status = []
     for series, minor, lock in BLENDERS:
-        base = sys.executable if sys.version_info[:2] == (3, minor) else shutil.which(f"python3.{minor}")
-        if base is None:
-            print(f"Blender {series} is left out: it needs Python 3.{minor}.")
-            continue
-        folder = BLENDER if base == sys.executable and lock == "blender.txt" else HERE / f".venv-blender-{series}"
-        python = environment.make(folder, TEST_LOCKS / lock, _say, python=base)
-        print(f"Blender {series}:", flush=True)
-        status.append(subprocess.run([str(python), "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
+        python = blender_of(series, minor, lock)
+        if python:
+            status.append(subprocess.run([str(python), "-m", "pytest", "tests/addon", *more], cwd=HERE).returncode)
     sys.exit(max(status, default=1))
+
+
+def blender_of(series: str, minor: int, lock: str) -> Path | None:
+    """The Python that holds that Blender as a module, made where it is missing; None where there is no Python for it."""
+    base = find_python(minor)
+    if base is None:
+        print(f"Blender {series} is left out: it needs Python 3.{minor}.", flush=True)
+        return None
+    folder = BLENDER if base == sys.executable and lock == "blender.txt" else HERE / f".venv-blender-{series}"
+    print(f"Blender {series}:", flush=True)
+    return environment.make(folder, TEST_LOCKS / lock, _say, python=base)
+
+
+def find_python(minor: int) -> str | None:
+    """A Python 3.`minor` that runs: this one, one on the path, or one of pyenv's, whose name on the path may lead nowhere."""
+    if sys.version_info[:2] == (3, minor):
+        return sys.executable
+    of_pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for name in (shutil.which(f"python3.{minor}"), *sorted(map(str, of_pyenv.glob(f"3.{minor}.*/bin/python3.{minor}")))):
+        if name and subprocess.run([name, "-c", ""], capture_output=True).returncode == 0:
+            return name
+    return None
 
 
 def test_windows(python: Path, given: argparse.Namespace) -> None:

@@ -103,5 +103,5 @@ def _spread(xyz: np.ndarray) -> float:
     """A length that suits the cloud: the typical distance of neighbours if the points lay on a surface."""
     if len(xyz) < 8:
         return 0.05
-    low, high = np.percentile(xyz[:: 1 + len(xyz) // 50000], (10, 90), axis=0)  # some tell as much as all
+    low, high = np.percentile(xyz[:: 1 + len(xyz) // 5000], (10, 90), axis=0)  # some tell as much as all
     return max(1e-6, float(np.linalg.norm(high - low)) / np.sqrt(len(xyz)))

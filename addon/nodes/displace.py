@@ -46,7 +46,11 @@ def build() -> Iterator[None]:
         pushed = t.math("MULTIPLY", _named(t, DEPTH), given["Push Back"])
         mesh = t.add("GeometryNodeSetPosition", {"Geometry": mesh, "Position": _unproject(t, given, _named_vector(t, PLACE), pushed)}).outputs[0]
         yield
-        surface, points = _surface(t, given, mesh, step), _points(t, given, mesh, step, frame)
+        bad = _bad_faces(t, given, step)
+        yield
+        surface = _surface(t, given, mesh, bad)
+        yield
+        points = _points(t, given, mesh, step, frame)
         yield
         t.finish(Geometry=_switch(t, given["Points"], surface, points))
 
@@ -148,10 +152,10 @@ def _unwanted(t: Tree, given: Any) -> Any:
     return t.math("ADD", t.math("ADD", beyond, unsure), t.math("LESS_THAN", depth, 1e-9))
 
 
-def _surface(t: Tree, given: Any, mesh: Any, step: Any) -> Any:
-    """Faces that want a corner, or hang across a depth edge: those that stand steeper to the view than the limit, cut away.
+def _bad_faces(t: Tree, given: Any, step: Any) -> Any:
+    """Faces that want a corner, or hang across a depth edge: those that stand steeper to the view than the limit.
 
-    A face asks the mean of its corners and edges: above zero, one of them is bad. Points and edges without a face go with it.
+    A face asks the mean of its corners and edges: above zero, one of them is bad.
     """
     ends = t.add("GeometryNodeInputMeshEdgeVertices").outputs
     near, far = (
@@ -163,8 +167,12 @@ def _surface(t: Tree, given: Any, mesh: Any, step: Any) -> Any:
     steepness = t.math("DIVIDE", t.math("MULTIPLY", t.math("MULTIPLY", jump, given["Focal"]), given["Width"]), step)
     limit = t.math("TANGENT", t.math("MULTIPLY", t.math("MINIMUM", given["Steepest"], 89.9), 0.017453292519943295))
     steep = t.math("MULTIPLY", t.math("GREATER_THAN", steepness, limit), t.math("LESS_THAN", given["Steepest"], 89.9))
-    bad = t.math("ADD", _on(t, "EDGE", steep), _on(t, "POINT", _unwanted(t, given)))
-    cut = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": t.math("GREATER_THAN", bad, 0.0)}, domain="FACE", mode="ALL").outputs[0]
+    return t.math("GREATER_THAN", t.math("ADD", _on(t, "EDGE", steep), _on(t, "POINT", _unwanted(t, given))), 0.0)
+
+
+def _surface(t: Tree, given: Any, mesh: Any, bad: Any) -> Any:
+    """The faces that are left; points and edges without a face go with those that are cut away."""
+    cut = t.add("GeometryNodeDeleteGeometry", {"Geometry": mesh, "Selection": bad}, domain="FACE", mode="ALL").outputs[0]
     shown = _store(t, cut, "FLOAT2", "CORNER", UV, _named_vector(t, PLACE))
     smooth = t.add("GeometryNodeSetShadeSmooth", {"Geometry": _tidy(t, shown)}).outputs[0]
     return t.add("GeometryNodeSetMaterial", {"Geometry": smooth, "Material": given["Material"]}).outputs[0]
