@@ -14,7 +14,7 @@ from .languages import say
 from .panels import time_left
 from .preview import Shown
 
-WIDTH, BAR, EDGE = 300, 8, 16  # px at a user interface scale of 1
+WIDTH, BAR, EDGE = 240, 8, 16  # px at a user interface scale of 1
 GREY, BLUE, WHITE = (0.0, 0.0, 0.0, 0.55), (0.28, 0.45, 0.7, 1.0), (0.95, 0.95, 0.95, 1.0)
 _handle: Any = None
 _texture: tuple[int, Any] = (0, None)  # the number of the shown preview, and its picture on the card
@@ -45,7 +45,7 @@ def place_in(area: bpy.types.Area, region: bpy.types.Region) -> Place:
     scale = bpy.context.preferences.system.ui_scale or 1.0
     tools = next((it for it in area.regions if it.type == "TOOLS" and it.width > 1), None)
     left = max(0, tools.x + tools.width - region.x) if tools is not None and tools.x <= region.x else 0
-    return Place(left + EDGE * scale, region.height - EDGE * scale, min(WIDTH * scale, region.width * 0.45), 20 * scale)
+    return Place(left + EDGE * scale, region.height - EDGE * scale, min(WIDTH * scale, region.width * 0.36), 20 * scale)
 
 
 def shown_job(context: bpy.types.Context) -> jobs.Job | None:
