@@ -22,6 +22,8 @@ from .bundle import State, carrying
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
+DENSE = 800  # unknowns of all views up to which a dense product is taken
+WIDTHS = 0.85  # a usual focal length of moving pictures
 USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
 
@@ -110,7 +112,7 @@ def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int
     few = replace(few, track=again, view=np.searchsorted(posed, few.view))
     start = Bundle(
         state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion, state.points[number], state.centre,
-        usual=float(np.log(max(state.size))), **more,
+        usual=float(np.log(WIDTHS * max(state.size))), **more,
     )
     return start, few, posed
 
@@ -120,6 +122,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
     damping, best = 1e-6, _cost(bundle, tracks, loss)
     for _ in range(rounds):
         system = System(bundle, tracks, loss)
+        start = damping
         for _ in range(6):
             trial = bundle.moved(*system.step(damping))
             cost = _cost(trial, tracks, loss)
@@ -128,10 +131,11 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
             damping *= 10
         else:
             break
-        gain, bundle, best, damping = (best - cost) / best, trial, cost, max(damping / 10, 1e-10)
+        gain, bundle, best = (best - cost) / best, trial, cost
+        damping = damping if damping > start else max(damping / 10, 1e-10)
         if gain < 1e-6:
             break
-    return bundle, System(bundle, tracks, loss).focal_sigma()
+    return bundle, 0.0 if bundle.known else System(bundle, tracks, loss).focal_sigma()
 
 
 def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
@@ -141,7 +145,8 @@ def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
         bend = np.diff(bundle.log_focal, 2) / bundle.smooth
         cost += loss**2 * float(np.log1p(bend**2).sum())
     if bundle.usual is not None:
-        cost += (loss / USUAL) ** 2 * float(((bundle.log_focal - bundle.usual) ** 2).mean()) + (loss / ROUND) ** 2 * float((bundle.distortion**2).sum())
+        unusual = float(((bundle.log_focal - bundle.usual) ** 2).mean()) / USUAL**2 + float((bundle.distortion**2).sum()) / ROUND**2
+        cost += loss**2 * repeats(tracks) * unusual
     return cost
 
 
@@ -149,40 +154,33 @@ class System:
     """The normal equations at one point, points eliminated."""
 
     def __init__(self, bundle: Bundle, tracks: Tracks, loss: float) -> None:
-        self.bundle, views, own, shared = bundle, len(bundle.rotation), bundle.own, bundle.shared
+        self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
         residual = bundle.residuals(tracks)
         weight = np.sqrt(1 / (1 + (residual**2).sum(1) / loss**2))
-        a, s, p = bundle.jacobians(tracks)
-        a, s, p, residual = (x * weight.reshape(-1, *[1] * (x.ndim - 1)) for x in (a, s, p, residual))
+        a, s, p = (x * weight[:, None, None] for x in bundle.jacobians(tracks))
+        residual = residual * weight[:, None]
         self.size = views * own + shared
-        columns = np.concatenate(
-            [tracks.view[:, None] * own + np.arange(own), np.broadcast_to(views * own + np.arange(shared), (len(tracks.view), shared))], 1
-        )
-        left = _rows(np.concatenate([a, s], 2), columns, self.size)
-        right = _rows(p, tracks.track[:, None] * 3 + np.arange(3), 3 * len(bundle.points))
-        flat = residual.reshape(-1)
-        self.normal, self.gradient = (left.T @ left).tolil(), left.T @ flat
-        self.cross = (left.T @ right).tocsr()
-        self.blocks = sum_by(tracks.track, np.einsum("nki,nkj->nij", p, p), len(bundle.points))
-        self.point_gradient = (right.T @ flat).reshape(-1, 3)
-        self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * len(bundle.points), 1))
+        self.gradient = np.concatenate([sum_by(tracks.view, _carried(a, residual), views).ravel(), _carried(s, residual).sum(0)])
+        self.normal = _arrow(sum_by(tracks.view, _square(a, a), views), sum_by(tracks.view, _square(a, s), views), _square(s, s).sum(0))
+        count = len(bundle.points)
+        self.cross, self.shared_cross = _square(a, p), sum_by(tracks.track, _square(s, p), count)  # [N, own, 3], [P, shared, 3]
+        self.blocks = sum_by(tracks.track, _square(p, p), count)
+        self.point_gradient = sum_by(tracks.track, _carried(p, residual), count)
+        self.length = repeats(tracks)
+        self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * count, 1))
         if bundle.zooming:
             self._hold_zoom(views, own, loss)
         if bundle.usual is not None:
             self._hold_usual(views, own, loss)
-        self.normal = self.normal.tocsr()
-        # A track that slipped once stays where it slipped to: its errors count as one, not as many.
-        self.length = len(tracks.track) / max(len(np.unique(tracks.track)), 1)
-
     def _hold_usual(self, views: int, own: int, loss: float) -> None:
         """Next to nothing, but enough where nothing else tells focal length or distortion."""
         bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
         at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
-        diagonal[at] = (loss / USUAL) ** 2 / max(len(at), 1)
+        diagonal[at] = self.length * (loss / USUAL) ** 2 / max(len(at), 1)
         pull[at] = bundle.log_focal[: len(at)] - bundle.usual
         tail = slice(self.size - len(bundle.free), self.size)
-        diagonal[tail], pull[tail] = (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
-        self.normal = self.normal.tocsr() + sparse.diags(diagonal)
+        diagonal[tail], pull[tail] = self.length * (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
+        self.normal = self.normal + sparse.diags(diagonal)
         self.gradient = self.gradient + diagonal * pull
 
     def _hold_zoom(self, views: int, own: int, loss: float) -> None:
@@ -192,30 +190,42 @@ class System:
         weight = loss**2 / self.bundle.smooth**2 / (1 + bend**2)
         picked = sparse.csr_matrix((np.ones(views), (np.arange(views), at)), (views, self.size))
         second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(views - 2, views)) @ picked
-        self.normal = (self.normal.tocsr() + second.T @ sparse.diags(weight) @ second).tolil()
+        self.normal = self.normal + second.T @ sparse.diags(weight) @ second
         self.gradient = self.gradient + second.T @ (weight * (second[:, at] @ self.bundle.log_focal))
 
     def step(self, damping: float) -> tuple[Array, Array]:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
-        blocks, reduced = self.reduced(damping)
-        inverse_gradient = np.einsum("pij,pj->pi", blocks, self.point_gradient)
-        right = self.gradient - self.cross @ inverse_gradient.reshape(-1)
+        half, cross, reduced = self._eliminated(damping)
+        right = self.gradient - cross @ np.einsum("pji,pj->pi", half, self.point_gradient).ravel()
         step = -splu(reduced.tocsc()).solve(right)
-        points = -inverse_gradient - np.einsum("pij,pj->pi", blocks, (self.cross.T @ step).reshape(-1, 3))
-        return step, points
+        inner = np.einsum("pji,pj->pi", half, self.point_gradient) + (cross.T @ step).reshape(-1, 3)
+        return step, -np.einsum("pij,pj->pi", half, inner)
 
-    def reduced(self, damping: float) -> tuple[Array, sparse.csr_matrix]:
-        """The inverse blocks of the points [P, 3, 3], and the normal matrix [C, C] of what is left without them."""
+    def reduced(self, damping: float) -> sparse.csr_matrix:
+        """The normal matrix [C, C] of what is left without the points."""
+        return self._eliminated(damping)[2]
+
+    def _eliminated(self, damping: float) -> tuple[Array, sparse.csr_matrix, sparse.csr_matrix]:
+        """Roots [P, 3, 3] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
         trace = np.trace(self.blocks, axis1=1, axis2=2)
-        blocks = np.linalg.inv(self.blocks + (damping * trace + 1e-9 * trace.max())[:, None, None] * np.eye(3))
-        count = len(blocks)
-        index = np.arange(3 * count).reshape(count, 1, 3)
-        inverse = sparse.csr_matrix(
-            (blocks.reshape(-1), np.broadcast_to(index, (count, 3, 3)).reshape(-1), np.arange(0, 9 * count + 1, 3)), (3 * count, 3 * count)
-        )
+        inverse = np.linalg.inv(self.blocks + (damping * trace + 1e-9 * trace.max())[:, None, None] * np.eye(3))
+        half = np.linalg.cholesky(0.5 * (inverse + np.swapaxes(inverse, 1, 2)))
+        cross = self._coupling(self.cross @ half[self.tracks.track], self.shared_cross @ half)
         diagonal = self.normal.diagonal()
         held = sparse.diags(damping * diagonal + self._gauge(diagonal))
-        return blocks, self.normal + held - self.cross @ inverse @ self.cross.T
+        if self.size > DENSE:
+            return half, cross, self.normal + held - cross @ cross.T
+        full = cross.toarray()  # a small one is quicker so
+        return half, cross, self.normal + held - sparse.csr_matrix(full @ full.T)
+
+    def _coupling(self, own: Array, shared: Array) -> sparse.csr_matrix:
+        """Blocks [N, own, 3] of views and points, and [P, shared, 3] of shared unknowns and points, as one matrix [C, 3 P]."""
+        views, each, count = len(self.bundle.rotation), self.bundle.own, len(self.blocks)
+        rows = self.tracks.view[:, None, None] * each + np.arange(each)[:, None]
+        columns = self.tracks.track[:, None, None] * 3 + np.arange(3)
+        index = np.broadcast_to(rows, own.shape).ravel(), np.broadcast_to(columns, own.shape).ravel()
+        above = sparse.csr_matrix((own.ravel(), index), (views * each, 3 * count))
+        return sparse.vstack([above, sparse.csr_matrix(np.swapaxes(shared, 0, 1).reshape(-1, 3 * count))], "csr")
 
     def _gauge(self, diagonal: Array) -> Array:
         """The first view stays where it is; everything else is held by next to nothing, against singular corners."""
@@ -225,20 +235,36 @@ class System:
 
     def focal_sigma(self) -> float | None:
         """Standard error of log focal length (its mean over the views where it zooms), from the inverse of the reduced system."""
-        if self.bundle.known:
-            return 0.0
         views, own = len(self.bundle.rotation), self.bundle.own
         pick = np.zeros(self.size)
         if self.bundle.zooming:
             pick[np.arange(views) * own + own - 1] = 1 / views
         else:
             pick[views * own] = 1.0
-        variance = float(pick @ splu(self.reduced(0.0)[1].tocsc()).solve(pick)) * self.spread * self.length
+        variance = float(pick @ splu(self.reduced(0.0).tocsc()).solve(pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
 
 
-def _rows(blocks: Array, columns: NDArray[np.int64], width: int) -> sparse.csr_matrix:
-    """Jacobian blocks [N, 2, B] at columns [N, B] as a sparse matrix [2 N, width]."""
-    count, _, each = blocks.shape
-    index = np.repeat(columns, 2, axis=0).reshape(-1)
-    return sparse.csr_matrix((blocks.reshape(-1), index, np.arange(0, 2 * count * each + 1, each)), (2 * count, width))
+def repeats(tracks: Tracks) -> float:
+    """Observations of each track. One that slipped once stays where it slipped to: its errors count as one, not as many."""
+    return len(tracks.track) / max(np.count_nonzero(np.bincount(tracks.track)), 1)
+
+
+def _square(a: Array, b: Array) -> Array:
+    """[N, 2, A] and [N, 2, B] -> [N, A, B], summed over the two residuals."""
+    return np.swapaxes(a, 1, 2) @ b
+
+
+def _carried(a: Array, residual: Array) -> Array:
+    """[N, 2, A] and [N, 2] -> [N, A]."""
+    return np.einsum("nka,nk->na", a, residual)
+
+
+def _arrow(blocks: Array, border: Array, corner: Array) -> sparse.csr_matrix:
+    """Blocks [V, B, B] on the diagonal, a border [V, B, S] and its corner [S, S] as one symmetric matrix."""
+    views, each, _ = blocks.shape
+    diagonal = sparse.bsr_matrix((blocks, np.arange(views), np.arange(views + 1)), shape=(views * each, views * each))
+    edge = border.reshape(views * each, -1)
+    if not edge.shape[1]:
+        return diagonal.tocsr()
+    return sparse.bmat([[diagonal, edge], [edge.T, corner]], "csr")

@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from ..geometry.similarity import align
-from . import adjust, lenses
+from . import adjust
 from .bundle import State, carrying
 from .mapping import PER_VIEW as CARRYING
 from .tracks import Tracks
@@ -17,7 +17,6 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 MOST, PER_VIEW = 120, 100  # views and observations of each that are looked at
 DRAWS = 24
-RATIOS, ROUNDS = (0.65, 1.5), 20  # other focal lengths that are tried, and the effort
 
 
 def path_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool) -> float | None:
@@ -47,31 +46,10 @@ def path_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: floa
     return float(np.median(off)) / length * float(np.sqrt(len(few.track) / max(every, 1)))
 
 
-def focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float) -> float:
-    """Standard error of log focal length, told by how much worse the observations are explained with one far shorter and one far longer.
-
-    Where next to nothing tells the focal length, the covariance at one point is no witness: the valley is long and bent.
-    """
-    seen = np.isfinite(state.points[tracks.track, 0]) & fits & state.posed[tracks.view]
-
-    def cost(ratio: float) -> float:
-        start, few, _ = adjust.of_state(replace(state, focal=state.focal * ratio), tracks, seen, PER_VIEW, known=True)
-        bundle, _ = adjust.adjust(start, few, loss, ROUNDS)  # also where nothing is changed: both sides have had the same effort
-        return len(np.unique(few.track)) * lenses.unlikely(_errors(bundle, few), loss)
-
-    best = cost(1.0)
-    widest = max(abs(float(np.log(ratio))) / float(np.sqrt(2 * max(cost(ratio) - best, 0.5))) for ratio in RATIOS)
-    return widest
-
-
-def _errors(bundle: adjust.Bundle, tracks: Tracks) -> Array:
-    return np.linalg.norm(bundle.residuals(tracks), axis=1)
-
-
 def _draws(bundle: adjust.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:
     """Steps [D, V, own] of the views' unknowns as the observations' noise would have them."""
     system = adjust.System(bundle, tracks, loss)
-    reduced = system.reduced(0.0)[1].toarray()
+    reduced = system.reduced(0.0).toarray()
     # The size of the world is nobody's: it is held, as the first view is.
     views, own = len(bundle.rotation), bundle.own
     grow = np.zeros((views, own))

@@ -41,8 +41,12 @@ class Diagnosis:
         if self.turn < 0.0014 + 0.004 * self.moved:
             return "tripod"
         zooms = self.turn_zoom < 1.4 * self.flat + 0.001 and self.turn > 3 * self.turn_zoom
-        deep = self.flat > 4 * self.lined + 0.0008 or self.flat > 0.04 * self.moved + 0.0008
-        return "tripod zoom" if zooms and not deep else "free"
+        return "tripod zoom" if zooms and not self.deep else "free"
+
+    @property
+    def deep(self) -> bool:
+        """Whether no homography explains what an epipolar geometry does."""
+        return self.flat > 4 * self.lined + 0.0008 or self.flat > 0.04 * self.moved + 0.0008
 
 
 def look(tracks: Tracks, views: int, size: tuple[int, int]) -> Diagnosis:
@@ -60,10 +64,14 @@ def look(tracks: Tracks, views: int, size: tuple[int, int]) -> Diagnosis:
         return Diagnosis(alive, motion, 0, 0, 0, 0, 0, 1)
     moved = float(np.median([np.median(np.linalg.norm(b - a, axis=1)) for a, b in pairs])) / width
     focal, turn = turn_only(pairs, size)
-    zoomed, turn_zoom = turn_only(pairs, size, True)
     flat = float(np.median([_flat_residual(a, b) for a, b in pairs])) / width
     lined = float(np.median([_lined_residual(a, b) for a, b in pairs])) / width
-    found = Diagnosis(alive, motion, moved, turn, turn_zoom, flat, lined, focal)
+    # A zoom on the spot has no depth either: where there is some, nobody needs to look for it.
+    found = Diagnosis(alive, motion, moved, turn, turn, flat, lined, focal)
+    if found.deep:
+        return found
+    zoomed, turn_zoom = turn_only(pairs, size, True)
+    found = replace(found, turn_zoom=turn_zoom)
     return replace(found, focal=zoomed) if found.kind == "tripod zoom" else found
 
 

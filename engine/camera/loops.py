@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 VIEWS = 16  # that are compared with one another
 FEW = 60  # shared tracks below which two views are compared
 ALIKE, AGREE = 20, 0.5  # matches that must obey one epipolar geometry, and their part of all
-PATCH = 16.0  # px across which a place is described
+SMALL, PATCH = 320, 4.0  # px: longest side of the pictures in which places are described, and the size at which they are there
 CLEAR = 0.8  # of the second best match's distance
 NEAR = 2.0  # px by which following may differ from matching
 
@@ -66,10 +66,22 @@ def closed(tracks: Tracks, views: int, picture: Callable[[int], Picture]) -> tup
     return Tracks(track[order], tracks.view[order], xy[order], tracks.moving[order]), joined
 
 
+def _alike(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of descriptors [A, 128] and [B, 128] that are each other's nearest, clearly so."""
+    square = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * (a @ b.T)
+    best, back, rows = square.argmin(1), square.argmin(0), np.arange(len(a))
+    nearest = square[rows, best]
+    square[rows, best] = np.inf
+    sure = (nearest < CLEAR**2 * square.min(1)) & (back[best] == rows)
+    return np.flatnonzero(sure), best[sure]
+
+
 def _describe(picture: Picture, tracks: Tracks, view: int) -> _View:
     rows = np.flatnonzero(tracks.view == view)
-    spots = [cv2.KeyPoint(float(x) - 0.5, float(y) - 0.5, PATCH, 0.0, 0.0, 0, k) for k, (x, y) in enumerate(tracks.xy[rows])]
-    spots, words = cv2.SIFT_create().compute(picture, spots)
+    scale = min(1.0, SMALL / max(picture.shape))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    spots = [cv2.KeyPoint(x, y, PATCH, 0.0, 0.0, 0, k) for k, (x, y) in enumerate((tracks.xy[rows] * scale - 0.5).tolist())]
+    spots, words = cv2.SIFT_create().compute(small, spots)
     kept = rows[[spot.class_id for spot in spots]] if spots else rows[:0]
     return _View(picture, tracks.track[kept], tracks.xy[kept], np.zeros((0, 128), np.float32) if words is None else words)
 
@@ -78,11 +90,8 @@ def _again(a: _View, b: _View) -> list[tuple[int, int, Array]]:
     """Tracks of the first view that the second sees as other tracks, and by how much those must be shifted to mean the same place."""
     if min(len(a.track), len(b.track)) < ALIKE:
         return []
-    near = cv2.BFMatcher(cv2.NORM_L2).knnMatch(a.words, b.words, k=2)
-    back = {m.queryIdx: m.trainIdx for m in cv2.BFMatcher(cv2.NORM_L2).match(b.words, a.words)}
     # Bricks are all alike: only what stands out against the second best counts.
-    found = [m for m, other in near if m.distance < CLEAR * other.distance and back[m.trainIdx] == m.queryIdx]
-    i, j = np.array([m.queryIdx for m in found], int), np.array([m.trainIdx for m in found], int)
+    i, j = _alike(a.words, b.words)
     fundamental = find_fundamental(a.xy[i], b.xy[j], 1.5) if len(i) >= ALIKE else None
     if fundamental is None:
         return []

@@ -26,8 +26,8 @@ COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
 GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
 HELD = 8  # one track of so many is kept from the maps, to judge them by
-WEAK = 2.2  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
-PER_VIEW = 400  # observations of a view that steer it
+WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
+PER_VIEW = 250  # observations of a view that steer it
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     while True:
         number += 1
         keys = keyframes.choose(tracks.where(use), job.views, job.size[0])
-        state, mapper = _best_map(pycolmap, job, tracks.where(use), keys, folder)
+        state, mapper = _best_map(pycolmap, job, tracks, use, keys, folder)
         if state.posed.sum() < 3:
             break
         print("adjust", flush=True)
@@ -81,23 +81,33 @@ def main(folder: Path) -> None:
     )
 
 
-def _best_map(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> tuple[State, str]:
+def _best_map(
+    pycolmap: Any, job: Job, tracks: Tracks, use: NDArray[np.bool_], keys: list[int], folder: Path
+) -> tuple[State, str]:
     """The keyframes as global mapping places them; where it is weak, other ways are tried, and what misses least wins.
 
-    Judged on tracks that the maps have not seen, over all keyframes, placed or not, so that a map of few frames cannot win
-    by leaving out the rest.
+    Judged on tracks in `use` [N] that the maps have not seen and that three keyframes see, over all keyframes, placed or not, so
+    that a map of few frames cannot win by leaving out the rest.
     """
     ways = [("global", job), ("incremental", job)]
     if not job.known:
         for share in GUESSES:
             guessed = replace(job, known=True, focal=share * max(job.size))
             ways += [("global, focal length first guessed", guessed), ("incremental, focal length first guessed", guessed)]
+    if not use.all():  # what was taken for moving may be what is near
+        ways.append(("global, masks set aside", job))
     held = tracks.track % HELD == 0
-    of_keys, shown = tracks.where(np.isin(tracks.view, keys) & held), tracks.where(~held)
+    of_keys = tracks.where(use & held & np.isin(tracks.view, keys)).long(3)
     tried: list[tuple[float, int, State, str]] = []
+    verified = ("", 0.0)
     for name, way in ways:
-        state = _mapped(pycolmap, way, shown, keys, folder, name.split(",")[0])
-        missed = triangulated(state, of_keys, COARSE).errors(of_keys) if state.posed.sum() >= 3 else np.full(1, COARSE)
+        mapper, _, more = name.partition(", ")
+        shown = tracks.where(~held & (use | (more == "masks set aside")))
+        if verified != (more, way.focal):
+            _verify(pycolmap, way, shown, keys, folder)
+            verified = (more, way.focal)
+        state = _mapped(pycolmap, way, shown, folder, mapper)
+        missed = triangulated(state, of_keys, COARSE).errors(of_keys) if state.posed.sum() >= 3 and len(of_keys.track) else np.full(1, COARSE)
         tried.append((float(np.minimum(missed, COARSE).mean()), len(tried), state, name))
         if tried[-1][0] < WEAK:
             break
@@ -105,12 +115,10 @@ def _best_map(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: 
     return state, name
 
 
-def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path, mapper: str) -> State:
-    """The keyframes and their points."""
-    database, out = folder / "tracks.db", folder / "maps"
+def _verify(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> None:
+    """The database of the keyframes, their matches checked against epipolar geometry, and a focal length guessed from that."""
+    database = folder / "tracks.db"
     database.unlink(missing_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
     _fill(pycolmap, database, job, keys, tracks)
     print("verify", flush=True)
     verifier = pycolmap.GeometricVerifierOptions()
@@ -122,8 +130,15 @@ def _mapped(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Pa
         calibration = pycolmap.ViewGraphCalibrationOptions()
         calibration.random_seed = SEED
         pycolmap.calibrate_view_graph(database, calibration)
+
+
+def _mapped(pycolmap: Any, job: Job, tracks: Tracks, folder: Path, mapper: str) -> State:
+    """The keyframes and their points, from the database in `folder`."""
+    out = folder / "maps"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
     print("map", flush=True)
-    maps = _map(pycolmap, database, folder, out, job, mapper)
+    maps = _map(pycolmap, folder / "tracks.db", folder, out, job, mapper)
     return _state(job, tracks, max(maps.values(), key=lambda m: m.num_reg_images(), default=None))
 
 
@@ -195,7 +210,7 @@ def _state(job: Job, tracks: Tracks, best: Any) -> State:
     focal, distortion = np.full(job.views, job.focal), np.zeros(4)
     if posed.any():
         at = np.flatnonzero(posed)
-        focal = focal if job.known else np.exp(np.interp(np.arange(job.views), at, np.log(lenses[at, 0])))
+        focal = focal if job.known else np.exp(np.interp(np.arange(job.views), at, np.log(np.maximum(lenses[at, 0], 1.0))))
         distortion[0] = np.median(lenses[at, 1])
     return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
 

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from .. import child
 from ..contract.options import Solve
 from ..failures import ChildFailure, Failure, ShotFailure
-from . import adjust, bundle, certainty, diagnosis, mapping, smooth, tripod
+from . import adjust, bundle, certainty, diagnosis, focal, mapping, smooth, tripod
 from .bundle import State
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view in our own adjustment
-SUSPECT = 0.8  # px of mean error over all still tracks
-LOOSE = 0.04  # standard error of log focal length above which it is looked at more closely
+SUSPECT = 1.2  # px of mean error over all still tracks
+ROUNDS = 60  # of our own adjustment of a zoom
+LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
+LEFT = 3.0  # what turns leave, in units of what any travel would leave, above which travel is tried
+TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 
 
@@ -39,6 +42,7 @@ class Solved:
     sigma: float | None  # standard error of log focal length
     keys: list[int]
     path: float | None = None  # what the places are likely off by, as part of the path's length
+    doubt: str = ""  # what speaks against the answer, in words
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,10 @@ def _solved(question: Question) -> Solved:
         raise refusal
     lasting = question.tracks.long(3)
     lasting = replace(lasting, moving=_moving_tracks(lasting))
-    if options.motion == "tripod" or (options.motion == "auto" and found.kind.startswith("tripod")):
+    if options.motion == "tripod":
         return _turned(question, lasting, found)
+    if options.motion == "auto" and found.kind.startswith("tripod"):
+        return _turned_or_travelled(question, lasting, found)
     if options.lens == "zoom":
         return _travelled(question, lasting, found, True)
     try:
@@ -88,21 +94,45 @@ def _solved(question: Question) -> Solved:
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
         held = _travelled(replace(question, options=replace(options, lens="known")), lasting, found, False)
         fixed = held if _miss(held) < 1.1 * _miss(fixed) else fixed
-    if options.lens == "auto" and (_suspicious(fixed) or _may_zoom(fixed, options.loss)):
-        try:
-            zoomed = _travelled(question, lasting, found, True)
-        except (ShotFailure, ChildFailure):
-            return fixed
-        return zoomed if _miss(zoomed) < BETTER * _miss(fixed) else fixed
-    return fixed
+    return _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed
+
+
+def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
+    """The answer with one focal length, or that of a zoom where it explains clearly more."""
+    if not (_suspicious(fixed) or _may_zoom(fixed, question.options.loss)):
+        return fixed
+    try:
+        zoomed = _travelled(question, tracks, found, True)
+    except (ShotFailure, ChildFailure):
+        return fixed
+    return zoomed if _miss(zoomed) < BETTER * _miss(fixed) else fixed
+
+
+def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
+    """A tripod, unless turns leave much that a little travel explains, and that travel is known."""
+    turned = _turned(question, tracks, found)
+    left = turned.state.errors(tracks)[~tracks.moving]
+    if np.quantile(np.minimum(left, mapping.COARSE), 0.8) < LEFT * found.lined * question.size[0]:
+        return turned
+    try:
+        free = _travelled(question, tracks, found, False)
+    except (ShotFailure, ChildFailure):
+        return turned
+    gone = free.state.errors(tracks)[~tracks.moving]
+    seen = np.isfinite(gone)  # what is too far for its place to be told says nothing
+    if seen.mean() < 0.5 or np.minimum(gone[seen], mapping.COARSE).mean() > TRAVELS * np.minimum(left[seen], mapping.COARSE).mean():
+        return turned
+    if free.path is not None and free.path < KNOWN:
+        return free
+    return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little")
 
 
 def _turned(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
     options = question.options
     zoom = options.lens == "zoom" or (options.lens == "auto" and "zoom" in found.kind)
     known = options.lens == "known"
-    focal = question.focal or found.focal * question.size[0]
-    state, fits, sigma = tripod.solve(tracks, question.views, question.size, focal, zoom, known, options.loss)
+    guess = question.focal or found.focal * question.size[0]
+    state, fits, sigma = tripod.solve(tracks, question.views, question.size, guess, zoom, known, options.loss)
     question.step()
     if state.posed.sum() < max(3, ENOUGH * question.views) or fits.sum() < 8 * question.views:
         raise unsolved(int(state.posed.sum()), question.views)
@@ -130,14 +160,14 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
     shutil.rmtree(question.folder)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
-    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, 60 if zoom else 0)
+    method = f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
+    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, ROUNDS if zoom else 0)
     if zoom:
         state = bundle.triangulated(state, tracks, mapping.FINE)
-        fits = state.errors(tracks) < mapping.FINE
+    elif not known and (sigma is None or sigma > LOOSE or focal.odd(state)):
+        state, sigma = focal.settled(state, tracks, options.loss, VAGUE if sigma is None else sigma)
+    fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
-    method = f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
-    if sigma is not None and sigma > LOOSE and not zoom and not known:
-        sigma = max(sigma, certainty.focal_sigma(state, tracks, fits, options.loss))
     path = certainty.path_sigma(state, tracks, fits, options.loss, zoom, known)
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path)
 
@@ -157,9 +187,10 @@ def _own(
 
 
 def _suspicious(fixed: Solved) -> bool:
-    """Whether much does not fit, or the lens is one that hardly anybody films with: a zoom may have been taken for travel."""
+    """Whether much does not fit, the lens looks unknown, or it is one that hardly anybody films with: a zoom may have been taken for travel."""
     share = float(np.median(fixed.state.focal)) / max(fixed.state.size)
-    return _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
+    vague = fixed.sigma is None or fixed.sigma > VAGUE
+    return vague or _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
 
 
 def _may_zoom(fixed: Solved, loss: float) -> bool:
@@ -168,8 +199,7 @@ def _may_zoom(fixed: Solved, loss: float) -> bool:
         freed, _ = _own(fixed.state, fixed.tracks, fixed.fits, loss, True, False, 6)
     except (RuntimeError, np.linalg.LinAlgError):
         return False
-    posed = fixed.state.posed
-    low, high = np.quantile(freed.focal[posed], [0.05, 0.95])
+    low, high = np.quantile(freed.focal[fixed.state.posed], [0.05, 0.95])
     rows = fixed.fits
     before = fixed.state.errors(fixed.tracks)[rows]
     after = bundle.triangulated(freed, fixed.tracks, mapping.FINE).errors(fixed.tracks)[rows]

@@ -31,7 +31,7 @@ def solve(
     still = tracks.where(~tracks.moving)
     # A wrong focal length bends a turn into something that almost fits, so several are tried.
     guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
-    tries, usual = [], float(np.log(size[0]))
+    tries, usual = [], float(np.log(adjust.WIDTHS * size[0]))
     for guess in guesses:
         start, posed = _chained(still, views, size, guess, zoom)
         start = replace(start, zooming=zoom, known=known, free=(), usual=usual)

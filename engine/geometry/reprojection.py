@@ -14,8 +14,9 @@ Index = NDArray[np.int64]
 
 def sum_by(index: Index, values: Array, count: int) -> Array:
     """Sum values [N, ...] that share an index -> [count, ...]."""
-    flat = values.reshape(len(values), -1)
-    out = np.stack([np.bincount(index, flat[:, k], count) for k in range(flat.shape[1])], -1)
+    out = np.zeros((count, int(np.prod(values.shape[1:]))))
+    for k, column in enumerate(values.reshape(len(values), out.shape[1]).T):
+        out[:, k] = np.bincount(index, column, count)
     return out.reshape(count, *values.shape[1:])
 
 

@@ -133,8 +133,9 @@ def _outcome(
         about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
     if lead.path is not None:
         about["path_sigma_percent"] = round(100 * lead.path, 3)
+    about["warnings"] = [answer.doubt for _, answer in solved if answer.doubt]
     if len(solved) > 1:
-        about["warnings"] = ["the spans between cuts each have a world of their own"]
+        about["warnings"].append("the spans between cuts each have a world of their own")
     return _told(frames, camera, tables, about)
 
 

@@ -1,19 +1,24 @@
 """Side by side: our solve against pycolmap's SIFT pipelines and Blender's tracker, on shots with truth. Run from the repository's root:
 
-    python tests/bench/camera.py orbit handheld kitti --frames 40 --size 640 --peers global,incremental,blender
+    python tests/bench/camera.py orbit handheld kitti --frames 40 --size 640 --peers sift,blender [--keep FOLDER]
 
-Prints one table row per shot and method: error, focal error, frames placed, CPU-seconds a frame (children included; flow and movers apart).
+A shot is one of the made ones, kitti, 7scenes, or the folder of a clip in 1_static or 2_dynamic, of which no truth is known.
+Prints one table row per shot and method: error, focal error, frames placed, CPU-seconds a frame (children included; ours: of the solve
+alone, then of frames, flow and movers), and whether a bad answer was warned of. With --keep, what is already in FOLDER is not made again;
+delete FOLDER/SHOT/solve after a change of the engine.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
@@ -28,24 +33,29 @@ from engine.metrics.trajectory import compare  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import flow, frames, movers, solve  # noqa: E402
 
-CLIPS = ROOT.parent / "shared" / "clips" / "3_gt"
+FOOTAGE = ROOT.parent / "shared" / "clips"
+CLIPS = FOOTAGE / "3_gt"
+FAR, ASTRAY = 2.0, 10.0  # % of the path and of the focal length from which an answer is a bad one
 SIFT = """
-import json, sys, pycolmap, numpy as np
-folder, mapper = sys.argv[1:3]
+import json, resource, sys, pycolmap
+frames, folder = sys.argv[1:3]
 pycolmap.logging.minloglevel = 3
 reader = pycolmap.ImageReaderOptions(); reader.camera_model = "SIMPLE_RADIAL"
 extract = pycolmap.FeatureExtractionOptions(); extract.use_gpu = False; extract.sift.max_num_features = 2048
-pycolmap.extract_features(folder + "/sift.db", folder + "/frames", camera_mode=pycolmap.CameraMode.SINGLE, reader_options=reader, extraction_options=extract)
+pycolmap.extract_features(folder + "/sift.db", frames, camera_mode=pycolmap.CameraMode.SINGLE, reader_options=reader, extraction_options=extract)
 match = pycolmap.FeatureMatchingOptions(); match.use_gpu = False
 pairs = pycolmap.SequentialPairingOptions(); pairs.overlap = 5
 pycolmap.match_sequential(folder + "/sift.db", matching_options=match, pairing_options=pairs)
-run = pycolmap.global_mapping if mapper == "global" else pycolmap.incremental_mapping
-if mapper == "global": pycolmap.calibrate_view_graph(folder + "/sift.db")
-maps = run(folder + "/sift.db", folder + "/frames", folder)
-best = max(maps.values(), key=lambda m: m.num_reg_images(), default=None)
-posed = [] if best is None else [i for i in best.images.values() if i.has_pose]
-out = {i.name[:6]: [i.cam_from_world().matrix().tolist(), float(best.cameras[i.camera_id].params[0])] for i in posed}
-json.dump(out, open(folder + "/sift.json", "w"))
+spent = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+both = spent()
+for name, run in (("incremental", pycolmap.incremental_mapping), ("global", pycolmap.global_mapping)):
+    start = spent()
+    if name == "global": pycolmap.calibrate_view_graph(folder + "/sift.db")
+    maps = run(folder + "/sift.db", frames, folder)
+    best = max(maps.values(), key=lambda m: m.num_reg_images(), default=None)
+    posed = [] if best is None else [i for i in best.images.values() if i.has_pose]
+    out = {i.name[:6]: [i.cam_from_world().matrix().tolist(), float(best.cameras[i.camera_id].params[0])] for i in posed}
+    json.dump({"seconds": both + spent() - start, "found": out}, open(folder + "/" + name + ".json", "w"))
 """
 
 
@@ -72,26 +82,41 @@ def shot(name: str, count: int, size: int, root: Path) -> tuple[str, dict[int, t
         folder = CLIPS / "depthpose_7scenes_redkitchen"
         truth = {int(p.name[6:12]): (np.loadtxt(p), 525.0) for p in sorted(folder.glob("*.pose.txt"))}
         return str(folder / "frame-%06d.color.jpg"), truth, 640
+    for folder in (FOOTAGE / "1_static" / name, FOOTAGE / "2_dynamic" / name):
+        if folder.is_dir():
+            return str(next(path for path in sorted(folder.iterdir()) if path.suffix in (".mp4", ".mov", ".avi"))), {}, size
     made = root / "made"
     order = [sys.executable, "-m", "engine.synth", name, "--out", str(made), "--frames", str(count), "--size", f"{size}x{size * 9 // 16}"]
-    subprocess.run(order, cwd=ROOT, check=True)
+    if not (made / "camera.npz").is_file():
+        subprocess.run(order, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with np.load(made / "camera.npz") as file:
         truth = {int(n): (pose, float(f[0])) for n, pose, f in zip(file["frame"], file["world_from_camera"], file["focal"])}
     return str(made / "clip.mp4"), truth, size
 
 
-def row(name: str, method: str, poses: dict[int, tuple[np.ndarray, float]], truth: dict, factor: float, total: int, seconds: float, note: str = "") -> None:
-    """One line of the table."""
+Poses = dict[int, tuple[np.ndarray, float]]  # by frame number: world_from_camera [4, 4], focal length in px
+
+
+def row(name: str, method: str, poses: Poses, truth: Poses, factor: float, total: int, cost: str, says: str = "", doubted: bool | None = None) -> None:
+    """One line of the table; `doubted` says whether the answer was given with a warning, None where a method cannot say."""
     both = sorted(set(poses) & set(truth))
     if len(both) < 3:
-        print(f"| {name} | {method} | - | - | - | {len(both)} / {total} | {seconds / total:.3f} | {note} |", flush=True)
+        print(f"| {name} | {method} | - | - | - | {len(poses)} / {total} | {cost} | {says} | - |", flush=True)
         return
     error = compare(
-        np.array([poses[n][0] for n in both]), np.array([truth[n][0] for n in both]),
-        np.array([poses[n][1] for n in both]), np.array([truth[n][1] * factor for n in both]),
+        np.array([poses[n][0] for n in both]),
+        np.array([truth[n][0] for n in both]),
+        np.array([poses[n][1] for n in both]),
+        np.array([truth[n][1] * factor for n in both]),
     )
-    print(f"| {name} | {method} | {error.ate_percent:.3f} | {error.rotation_degrees:.3f} | {error.focal_percent:.2f} | {len(both)} / {total} "
-          f"| {seconds / total:.3f} | {note} |", flush=True)
+    still = np.ptp([truth[n][0][:3, 3] for n in both], axis=0).max() < 1e-6
+    ate = float("nan") if still else error.ate_percent
+    bad = ate > FAR or error.focal_percent > ASTRAY
+    verdict = "-" if doubted is None else "right" if not bad else "warned" if doubted else "**WRONG**"
+    print(
+        f"| {name} | {method} | {ate:.3f} | {error.rotation_degrees:.3f} | {error.focal_percent:.2f} | {len(both)} / {total} | {cost} | {says} | {verdict} |",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -100,44 +125,79 @@ def main() -> None:
     ask.add_argument("shots", nargs="+")
     ask.add_argument("--frames", type=int, default=40)
     ask.add_argument("--size", type=int, default=640)
-    ask.add_argument("--peers", default="global,incremental")
+    ask.add_argument("--peers", default="sift,blender")
+    ask.add_argument("--keep", type=Path)
     given = ask.parse_args()
-    print("| shot | method | ATE % of path | turn, degrees | focal % | placed | CPU-s a frame | says |\n|---|---|---|---|---|---|---|---|")
+    print("| shot | method | ATE % of path | turn, degrees | focal % | placed | CPU-s a frame | says | judged |\n|---|---|---|---|---|---|---|---|---|")
     for name in given.shots:
-        with tempfile.TemporaryDirectory() as folder:
+        with contextlib.nullcontext(given.keep / name) if given.keep else tempfile.TemporaryDirectory() as folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
             measure(name, given.frames, given.size, [peer for peer in given.peers.split(",") if peer], Path(folder))
 
 
 def measure(name: str, count: int, size: int, peers: list[str], root: Path) -> None:
     """One shot, ours and the peers."""
     clip, truth, width = shot(name, count, size, root)
-    pictures = run(frames, Frames(size=size), root, "frames", clip=clip, last=count - (name in ("kitti", "7scenes")))
+    last = count - (name in ("kitti", "7scenes"))
+    pictures, before = once(root, "frames", lambda: run(frames, Frames(size=size), root, "frames", clip=clip, last=last))
+    flows, flowing = once(root, "flow", lambda: run(flow, Flow(), root, "flow", frames=pictures))
+    masks, telling = once(root, "movers", lambda: run(movers, Movers(), root, "movers", frames=pictures, flow=flows))
     about = json.loads((pictures / "clip.json").read_text())
     total, factor = len(about["frames"]), about["size"][0] / width
-    flows = run(flow, Flow(), root, "flow", frames=pictures)
-    masks = run(movers, Movers(), root, "movers", frames=pictures, flow=flows)
-    start = cpu()
-    try:
-        got = outcome.read(run(solve, Solve(), root, "solve", frames=pictures, movers=masks))
-        camera, sigma = got.camera, got.report["focal"].get("sigma_percent")
-        mine = {int(n): (pose, float(f[0])) for n, pose, f, good in zip(camera.frame, camera.world_from_camera, camera.focal, camera.solved) if good}
-        says = f"{got.report['verdict']}, {got.report['motion']}, {got.report['lens']}, focal +- {sigma} %, path +- {got.report.get('path_sigma_percent')} %"
-        row(name, "ours", mine, truth, factor, total, cpu() - start, says)
-    except Failure as failure:
-        row(name, "ours", {}, truth, factor, total, cpu() - start, failure.code)
+    ours(name, root, truth, factor, total, before + flowing + telling)
     for peer in peers:
-        (root / "sift.db").unlink(missing_ok=True)
+        theirs(name, peer, root, truth, factor, total)
+
+
+def once(root: Path, name: str, make: Callable[[], object]) -> tuple[Path, float]:
+    """What `make` lays into root/name, made only where it is not there yet, and the CPU-seconds that took."""
+    note = root / name / "cpu.json"
+    if not note.is_file():
         start = cpu()
-        blender = peer == "blender"
-        order = [ROOT / ".venv-blender/bin/python", ROOT / "tests/bench/blender_tracker.py", pictures, root / "sift.json"]
-        subprocess.run(list(map(str, order)) if blender else [sys.executable, "-c", SIFT, str(root), peer], check=False, capture_output=True)
-        found = json.loads((root / "sift.json").read_text()) if (root / "sift.json").is_file() else {}
-        (root / "sift.json").unlink(missing_ok=True)
-        theirs = {}
-        for number, (matrix, focal) in found.items():
-            pose = np.array(matrix) if blender else np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
-            theirs[int(number)] = (pose, focal)
-        row(name, "Blender's tracker" if blender else f"pycolmap SIFT, {peer}", theirs, truth, factor, total, cpu() - start)
+        make()
+        note.write_text(json.dumps(cpu() - start))
+    return root / name, float(json.loads(note.read_text()))
+
+
+def ours(name: str, root: Path, truth: Poses, factor: float, total: int, before: float) -> None:
+    """The row of our own solve; `before` are the CPU-seconds of frames, flow and movers."""
+    try:
+        room, seconds = once(root, "solve", lambda: run(solve, Solve(), root, "solve", frames=root / "frames", movers=root / "movers"))
+    except Failure as failure:
+        row(name, "ours", {}, truth, factor, total, f"+ {before / total:.3f}", f"refused: {failure.code}")
+        return
+    got = outcome.read(room)
+    camera, about = got.camera, got.report
+    mine = {int(n): (pose, float(f[0])) for n, pose, f, good in zip(camera.frame, camera.world_from_camera, camera.focal, camera.solved) if good}
+    says = (
+        f"{about['verdict']}, {about['motion']}, {about['lens']}, focal +- {about['focal'].get('sigma_percent')} %, "
+        f"path +- {about.get('path_sigma_percent')} %, {about['error']['mean']:.2f} px"
+    )
+    row(name, "ours", mine, truth, factor, total, f"{seconds / total:.3f} + {before / total:.3f}", says, about["verdict"] != "good")
+
+
+def theirs(name: str, peer: str, root: Path, truth: Poses, factor: float, total: int) -> None:
+    """The rows of a peer: blender, or sift with its two ways of mapping."""
+    room = root / peer
+    blender = [str(ROOT / ".venv-blender/bin/python"), str(ROOT / "tests/bench/blender_tracker.py"), str(root / "frames"), str(room / "blender.json")]
+    order = blender if peer == "blender" else [sys.executable, "-c", SIFT, str(root / "frames"), str(room)]
+
+    def make() -> None:
+        room.mkdir(exist_ok=True)
+        (room / "sift.db").unlink(missing_ok=True)
+        subprocess.run(order, check=False, capture_output=True)
+
+    _, seconds = once(root, peer, make)
+    for way in ("blender",) if peer == "blender" else ("incremental", "global"):
+        told = room / f"{way}.json"
+        answer = json.loads(told.read_text()) if told.is_file() else {}
+        spent, poses = (seconds, answer) if peer == "blender" else (answer.get("seconds", seconds), answer.get("found", {}))
+        found = {}
+        for number, (matrix, focal) in poses.items():
+            pose = np.array(matrix) if peer == "blender" else np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
+            found[int(number)] = (pose, focal)
+        method = "Blender's tracker" if peer == "blender" else f"pycolmap SIFT, {way}"
+        row(name, method, found, truth, factor, total, f"{spent / total:.3f}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from camera_tracks import SIZE, make, path  # noqa: E402
 
-from engine.camera import adjust, bundle, diagnosis, lenses, smooth, span  # noqa: E402
+from engine.camera import adjust, bundle, diagnosis, focal, lenses, smooth, span  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
 from engine.contract.options import Solve  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
@@ -75,6 +75,20 @@ def test_where_the_shot_tells_no_focal_length_the_file_does(tmp_path: Path) -> N
     assert answer.lens == "known" and (answer.state.focal == 500).all()
 
 
+def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None:
+    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
+    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
+    tracks = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.2)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(poses), np.ones(VIEWS, bool), blank), tracks, 3.0)
+    far = focal.stretched(truth, 2.5)
+    seen = np.isfinite(truth.points[tracks.track, 0])
+    assert np.allclose(far.errors(tracks)[seen], truth.errors(tracks)[seen], atol=1e-6)  # straight ahead, one is as good as the other
+    found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3, 0.4)
+    assert focal.odd(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0]))) and not focal.odd(found)
+    assert sigma > 0.1 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
+
+
 def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
     random, truth = np.random.default_rng(4), path(60)
     truth[30:, 0, 3] += 0.1  # two stretches, with a lost frame between
@@ -110,6 +124,11 @@ def test_tripod_turns_without_travel(tmp_path: Path) -> None:
     shifted = pose(poses[:, :3, :3], np.arange(VIEWS)[:, None] * [1.0, 0, 0])
     assert compare(turned, shifted, answer.state.focal, FIXED).rotation_worst_degrees < 0.1
     assert np.abs(answer.state.focal / FIXED - 1).max() < 0.02
+
+
+def test_little_travel_is_no_tripod(tmp_path: Path) -> None:
+    answer = solve(make(path(VIEWS, travel=0.05), FIXED, noise=0.05), tmp_path)
+    assert answer.motion == "free" and judge(answer, path(VIEWS, travel=0.05), FIXED).ate_percent < 2
 
 
 def test_tripod_that_zooms(tmp_path: Path) -> None:
