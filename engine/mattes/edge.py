@@ -26,11 +26,6 @@ def band(mask: Alpha, width: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     return sure, maybe
 
 
-def soften(picture: Colour, mask: Alpha, width: float) -> Alpha:
-    """Alpha of a soft mask, free within `width` px of its level 0.5."""
-    return within(picture, *band(mask, width), mask, width)
-
-
 def within(picture: Colour, sure: NDArray[np.bool_], maybe: NDArray[np.bool_], guess: Alpha, width: float) -> Alpha:
     """Alpha between what is surely inside and what is not even maybe: a band of half width `width` px, in which `guess` counts a little."""
     unknown = maybe & ~sure

@@ -17,8 +17,14 @@ Picture = NDArray[np.float32]  # [H, W] 0..1
 Keys = dict[int, Picture]  # frame -> mask
 
 
-def gather(frames: Frames, size: tuple[int, int], drawn: str, prompted: str) -> dict[int, Keys]:
-    """Number of the subject, from 1 -> its keys at `size` (W, H). One subject, or one for each folder within the folder."""
+Said = dict[int, prompts.Prompt]  # frame -> boxes and points where no mask was drawn
+
+
+def gather(frames: Frames, size: tuple[int, int], drawn: str, prompted: str, by_colour: bool = True) -> tuple[dict[int, Keys], dict[int, Said]]:
+    """Number of the subject, from 1 -> its keys at `size` (W, H). One subject, or one for each folder within the folder.
+
+    Boxes and points become masks by their colours; without `by_colour` those where no mask was drawn are handed on beside an empty mask.
+    """
     if not (drawn or prompted):
         raise RequestFailure(
             "masks-missing", "There are no drawn masks to carry.", "Neither a folder nor a box or point was given.",
@@ -30,18 +36,23 @@ def gather(frames: Frames, size: tuple[int, int], drawn: str, prompted: str) -> 
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
         for subject, folder in enumerate(folders or [root], 1):
             found[subject] = {frame: read_key(path, size) for frame, path in sorted(find_keys(folder, frames.numbers).items())}
+    handed_on: dict[int, Said] = {}
     for subject, said in sorted(prompts.read(prompted).items()):
         for frame, prompt in sorted(said.items()):
+            if frame not in frames.numbers:
+                raise RequestFailure(
+                    "wrong-option", "A box or a point lies outside the shot.", f"The shot has no frame {frame}.", "Give it on a frame of the chosen range.",
+                )
             keys = found.setdefault(subject, {})
-            keys[frame] = _seeded(frames, size, frame, prompt, keys.get(frame))
-    return found
+            if by_colour or frame in keys:
+                keys[frame] = _seeded(frames, size, frame, prompt, keys.get(frame))
+            else:
+                keys[frame] = np.zeros(size[::-1], np.float32)
+                handed_on.setdefault(subject, {})[frame] = prompt
+    return found, handed_on
 
 
 def _seeded(frames: Frames, size: tuple[int, int], frame: int, prompt: prompts.Prompt, drawn: Picture | None) -> Picture:
-    if frame not in frames.numbers:
-        raise RequestFailure(
-            "wrong-option", "A box or a point lies outside the shot.", f"The shot has no frame {frame}.", "Give it on a frame of the chosen range.",
-        )
     mask = prompts.seed(frames.rgb8(frame, size), prompt, drawn)
     if not mask.any():
         raise RequestFailure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from . import edge, foreground
 
 Alpha = NDArray[np.float32]  # [H, W] 0..1
 Box = tuple[slice, slice]
+Mask = NDArray[np.bool_]
+Within = Callable[[NDArray[np.float32], Mask, Mask, Alpha, float], Alpha]  # picture, surely inside, anything of it, guess, half width -> alpha
 
 LIKE = 0.06  # difference of colour (0..1) at which a neighbouring frame's word counts 0.6
 NEIGHBOUR = 0.7  # weight of a neighbouring frame at most
@@ -25,8 +28,8 @@ NEIGHBOUR = 0.7  # weight of a neighbouring frame at most
 class Layer:
     """What stands in `labels` (PNG of ids at the flow's size) for any of `ids`, as a matte with an edge of `width` working px."""
 
-    def __init__(self, frames: Frames, flow: Flow, labels: Path, ids: set[int], width: float) -> None:
-        self.frames, self.flow, self.labels, self.ids = frames, flow, labels, sorted(ids)
+    def __init__(self, frames: Frames, flow: Flow, labels: Path, ids: set[int], width: float, within: Within = edge.within) -> None:
+        self.frames, self.flow, self.labels, self.ids, self._within = frames, flow, labels, sorted(ids), within
         self.width = width * frames.size[0] / flow.size[0]
         self._raw = lru_cache(4)(self._soften)
         self._picture = lru_cache(4)(self._read)
@@ -73,7 +76,8 @@ class Layer:
         alpha = np.zeros((height, width), np.float32)
         box = _box(soft > 0.02, 3 * round(self.width) + 4)
         if box is not None:
-            alpha[box] = edge.soften(self._picture(frame)[box], soft[box], self.width) if self.width else soft[box]
+            known = edge.band(soft[box], self.width)
+            alpha[box] = self._within(self._picture(frame)[box], *known, soft[box], self.width) if self.width else soft[box]
         return alpha, box
 
     def _way(self, field: Any, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -36,6 +36,7 @@ SOLVED = 1.2  # log odds of a sure verdict of the solved scene
 FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
 REACH = 12  # px round what moves in the solved scene within which other evidence counts
 SPECK = 5e-4  # part of the picture below which a blob is noise
+LARGE, WITNESS, SEEN = 0.02, 0.75, 0.3  # a blob of this part of the picture needs such evidence of the flow around, in this part of itself
 
 
 class Segmenter:
@@ -78,10 +79,15 @@ class Segmenter:
 
     def _rough(self, frame: int) -> Mask:
         """What moves, by motion alone: in the solved scene where the frame has a camera, else against the flow around."""
+        around = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
         if self._is_solved(frame):
             assert self.solved
-            return read_png(self.solved / f"{FRAME % frame}.png") > 127
-        return whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
+            return credible(read_png(self.solved / f"{FRAME % frame}.png") > 127, self._evidence(frame), around)
+        return around
+
+    def _evidence(self, frame: int) -> Picture:
+        """Own motion by the flow around, in units of its noise, 0..5."""
+        return read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
 
     def _is_solved(self, frame: int) -> bool:
         return not self.given and self.solved is not None and (self.solved / LIKELY / f"{FRAME % frame}.png").is_file()
@@ -153,8 +159,7 @@ class Segmenter:
             verdict = read_png(self.solved / LIKELY / f"{FRAME % frame}.png").astype(np.float32) / 127.5 - 1
             odds = SOLVED * np.where(cv2.dilate(mask, disc(REACH)) > 0, verdict, -1)
         else:
-            evidence = read_png(self.movers / "evidence" / f"{FRAME % frame}.png").astype(np.float32) * np.float32(5 / 255)
-            odds = 0.6 * np.clip(evidence - 1.5, -1.5, 2)
+            odds = 0.6 * np.clip(self._evidence(frame) - 1.5, -1.5, 2)
         return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, odds))  # type: ignore[return-value]
 
     def _follow(self, frame: int) -> Picture:
@@ -212,6 +217,15 @@ def whole(mask: Mask, grow: int, hole: float = 0.01) -> Mask:
     """A mover mask without its safety margin of `grow` px, and with its holes filled up to that part of its area."""
     inner = cv2.erode(mask.astype(np.uint8), disc(grow)) if grow else mask.astype(np.uint8)
     return filled(inner.astype(bool), hole)
+
+
+def credible(mask: Mask, evidence: Picture, around: Mask) -> Mask:
+    """A solved scene's verdict; where it calls much of the picture moving and hardly any flow does, the solve errs, and `around` counts there."""
+    count, label, about, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    seen = np.bincount(label[evidence > WITNESS], minlength=count) / np.maximum(about[:count, cv2.CC_STAT_AREA], 1)
+    wrong = (about[:count, cv2.CC_STAT_AREA] > LARGE * mask.size) & (seen < SEEN)
+    wrong[0] = False
+    return np.where(wrong[label], around, mask)
 
 
 def disc(radius: int) -> NDArray[np.uint8]:

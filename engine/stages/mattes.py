@@ -10,12 +10,13 @@ from typing import Any, Callable
 
 import numpy as np
 
+from .. import pretrained
 from ..contract.artifacts import FRAME
 from ..contract.options import Mattes
 from ..contract.stages import BY_NAME
-from ..mattes import apart, carry, keys, linking, preview, segment
+from ..mattes import apart, carry, edge, keys, linking, preview, segment
 from ..mattes.choice import Subject, choose
-from ..mattes.layer import Layer
+from ..mattes.layer import Layer, Within
 from ..mattes.outline import Outliner
 from ..mattes.reuse import Reuse
 from ..media import sound
@@ -67,13 +68,15 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
         chosen = _drawn(shot, inputs, report)
     else:
         chosen = _moving(shot, inputs, report)
+    within, made_by = _edges(options, inputs, report) if options.method != "people" else (edge.within, "")
     about = []
     for at, (name, subject) in enumerate(chosen.items()):
         tell = partial(_tell, report, len(chosen), at)
         if options.method == "people" and options.split:
             apart.write(shot.frames, room / EVERYBODY, shot.labels, subject.ids, room / name)
         elif options.method != "people":
-            _write_layer(shot, Layer(shot.frames, shot.flow, shot.labels, set(subject.ids), options.edge), room / name, partial(tell, 0.0, 0.8))
+            layer = Layer(shot.frames, shot.flow, shot.labels, set(subject.ids), options.edge, within)
+            _write_layer(shot, layer, made_by, room / name, partial(tell, 0.0, 0.8))
         figures = _write_contours(shot, room / name, partial(tell, 0.8, 0.2))
         pixels = shot.frames.size if options.method == "people" and not options.split else shot.flow.size
         share = round(subject.mean_area / (pixels[0] * pixels[1]), 5)
@@ -85,6 +88,18 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
     shot.reuse.close()
     for folder in (*segment.WORK, EVERYBODY):
         shutil.rmtree(room / folder, ignore_errors=True)
+
+
+def _edges(options: Mattes, inputs: Inputs, report: Report) -> tuple[Within, str]:
+    """What finds alpha within the band of an edge, and the weights it is made by."""
+    if options.soft == "guided" or not options.edge:
+        return edge.within, ""
+    from ..mattes import vitmatte
+
+    folder = pretrained.find(options.vitmatte, "vitmatte", "ViTMatte", {"mattes": {"soft": "guided"}})
+    matter = vitmatte.Matter(folder, inputs.device)
+    report.used = report.used.replace("colour guided edge", f"edge by ViTMatte ({folder.name})")
+    return lambda picture, sure, maybe, guess, width: matter.within(picture, sure, maybe), matter.mark
 
 
 def _tell(report: Report, subjects: int, subject: int, before: float, share: float, part: float) -> None:
@@ -125,12 +140,7 @@ def _people(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
 
 def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     """The artist's masks, boxes and points, carried."""
-    evidence = inputs["movers"] / "evidence"
-    drawn = keys.gather(shot.frames, shot.flow.size, shot.options.drawn, shot.options.prompts)
-    carriers = {
-        number: carry.Carrier(shot.frames, shot.flow, masks, shot.room / "carried" / str(number), shot.reuse, evidence if evidence.is_dir() else None)
-        for number, masks in drawn.items()
-    }
+    carriers, by = _carriers(shot, inputs)
     total = len(shot.frames) * len(carriers)
     for at, carrier in enumerate(carriers.values()):
         carrier.prepare(lambda done, at=at: report.progress(round(0.9 * HALF * min(1, (at * len(shot.frames) + done) / total)), 2 * HALF, "drawn masks"))
@@ -144,8 +154,29 @@ def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
             if count := int(np.count_nonzero(labels == number)):
                 area[frame] = count
     keys_used = ", ".join(str(frame) for carrier in carriers.values() for frame in carrier.keys)
-    report.used = f"masks drawn on frames {keys_used}, carried along flow and colours; colour guided edge"
+    report.used = f"masks drawn on frames {keys_used}, carried {by}; colour guided edge"
     return {f"subject_{number}": Subject(frozenset({number}), area) for number, area in areas.items() if area}
+
+
+def _carriers(shot: Shot, inputs: Inputs) -> tuple[dict[int, Any], str]:
+    """By number, what carries each subject; and how, in words."""
+    by_sam2 = shot.options.follow == "sam2"
+    drawn, said = keys.gather(shot.frames, shot.flow.size, shot.options.drawn, shot.options.prompts, by_colour=not by_sam2)
+    rooms = {number: shot.room / "carried" / str(number) for number in drawn}
+    if by_sam2:
+        from ..mattes import sam2
+
+        folder = pretrained.find(shot.options.sam2, "sam2_video", "SAM 2.1", {"mattes": {"follow": "flow"}})
+        network = sam2.Network(folder, inputs.device)
+        return {
+            number: sam2.Carrier(shot.frames, shot.flow.size, masks, said.get(number, {}), rooms[number], shot.reuse, network)
+            for number, masks in drawn.items()
+        }, f"by SAM 2.1 ({folder.name})"
+    evidence = inputs["movers"] / "evidence"
+    return {
+        number: carry.Carrier(shot.frames, shot.flow, masks, rooms[number], shot.reuse, evidence if evidence.is_dir() else None)
+        for number, masks in drawn.items()
+    }, "along flow, colours and own motion"
 
 
 def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
@@ -162,13 +193,13 @@ def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     return choose(found, shot.flow.size[0] * shot.flow.size[1], len(numbers), shot.options)
 
 
-def _write_layer(shot: Shot, layer: Layer, folder: Path, tell: Callable[[float], None]) -> None:
+def _write_layer(shot: Shot, layer: Layer, made_by: str, folder: Path, tell: Callable[[float], None]) -> None:
     """alpha/ and foreground/ of one subject."""
     numbers = shot.frames.numbers
     for done, frame in enumerate(numbers, 1):
         alpha_path, colour_path = (folder / kind / f"{FRAME % frame}.png" for kind in ("alpha", "foreground"))
         around = [other for other in shot.neighbours[frame] if other is not None]
-        made_of = [f"{frame} {layer.ids} {layer.width}", *((shot.labels / f"{FRAME % other}.png").read_bytes() for other in (frame, *around))]
+        made_of = [f"{frame} {layer.ids} {layer.width} {made_by}", *((shot.labels / f"{FRAME % other}.png").read_bytes() for other in (frame, *around))]
         stand = [shot.reuse.has(path, kind, *made_of) for path, kind in ((alpha_path, "alpha"), (colour_path, "foreground"))]
         if not all(stand):
             alpha = layer.alpha(frame, around)

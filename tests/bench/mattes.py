@@ -1,4 +1,4 @@
-"""Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N]`; prints a table for RESULTS.md.
+"""Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N] [--keep FOLDER]`; prints a table for RESULTS.md.
 
 DAVIS clips: J and F of what moves (no prompt), of the first frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE,
 Grad, dtSSD. `stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
@@ -41,12 +41,16 @@ def prepare(clip: Path, last: int | None, root: Path) -> Inputs:
         ("orient", orient, o.Orient()), ("scene_movers", scene_movers, o.SceneMovers()),
     )
     for name, stage, knobs in before:
-        (root / name).mkdir()
-        try:
-            stage.run(Inputs(request, dict(folders)), knobs, _report(name), root / name)
-        except Failure as failure:
-            print(f"  {clip.parent.name}: no camera ({failure.code}), mattes from flow alone")
-            break
+        done = root / f"{name}.done"  # kept from an earlier run
+        if not done.exists():
+            shutil.rmtree(root / name, ignore_errors=True)
+            (root / name).mkdir(parents=True)
+            try:
+                stage.run(Inputs(request, dict(folders)), knobs, _report(name), root / name)
+            except Failure as failure:
+                print(f"  {clip.parent.name}: no camera ({failure.code}), mattes from flow alone")
+                break
+            done.touch()
         folders[name] = root / name
     return Inputs(request, folders)
 
@@ -80,7 +84,7 @@ def davis(name: str, last: int | None, root: Path) -> str:
     inputs = prepare(home / "JPEGImages" / "480p" / name, last, root)
     true = truths(home / "Annotations" / "480p" / name, Frames(inputs["frames"]).numbers)
     first = min(true)
-    (root / "drawn").mkdir()
+    (root / "drawn").mkdir(exist_ok=True)
     shutil.copyfile(home / "Annotations" / "480p" / name / f"{first:05d}.png", root / "drawn" / f"{first:05d}.png")
     cells = []
     box = f"{first} box {','.join(f'{part:.3f}' for part in _box(true[first] > 0.5))}"
@@ -144,7 +148,7 @@ def alpha(name: str, last: int | None, root: Path) -> str:
     home = CLIPS / "5_derived" / name
     inputs = prepare(home / "rgb", last, root)
     true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
-    (root / "drawn").mkdir()
+    (root / "drawn").mkdir(exist_ok=True)
     shutil.copyfile(home / "alpha" / f"{min(true):05d}.png", root / "drawn" / f"{min(true):05d}.png")
     cells = []
     for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}):
@@ -162,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
+    parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
         sys.exit("The clips in ../shared are absent.")
@@ -173,7 +178,7 @@ def main() -> None:
             print(head, "|---" * (head.count("|") - 1) + "|", sep="\n")
         for name in names:
             with tempfile.TemporaryDirectory() as scratch:
-                print(row(name, last, Path(scratch)), flush=True)
+                print(row(name, last, chosen.keep / name if chosen.keep else Path(scratch)), flush=True)
     if "stills" in chosen.clips:
         print("| edge step | MAD, trimap 1 | CPU-s | MAD, trimap 2 | CPU-s |", "|---" * 5 + "|", *stills(), sep="\n")
 

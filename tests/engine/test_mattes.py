@@ -68,7 +68,7 @@ def test_edge_is_soft_where_colours_say_so_and_foreground_shows_no_fringe():
     alpha = cv2.GaussianBlur(_disc(160, 90, 50), (0, 0), 3)
     front, back = np.array([0.9, 0.3, 0.1], np.float32), np.array([0.1, 0.4, 0.8], np.float32)
     picture = alpha[..., None] * front + (1 - alpha[..., None]) * back
-    found = edge.soften(picture, _disc(160, 90, 52), 10)
+    found = edge.within(picture, *edge.band(_disc(160, 90, 52), 10), _disc(160, 90, 52), 10)
     assert np.abs(found - alpha).mean() < 0.005 < np.abs(_disc(160, 90, 52) - alpha).mean()
     colour = foreground.unmix(picture, found)
     assert np.abs(colour - front)[found > 0.2].max() < 0.1

@@ -1,6 +1,7 @@
 """The mattes stage end to end on a small synthetic shot: what moves, drawn masks, resume with the same bytes, refusals."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import av
@@ -12,7 +13,7 @@ import torch
 from engine import store
 from engine.contract import options
 from engine.contract.job import Request
-from engine.failures import RequestFailure, ShotFailure
+from engine.failures import RequestFailure, SetupFailure, ShotFailure
 from engine.mattes import carry, people
 from engine.mattes.layer import Layer
 from engine.media.flow import both_ways, flow_path, write_flow
@@ -20,6 +21,9 @@ from engine.media.frames import read_png, write_png
 from engine.nets import rvm
 from engine.stage import Inputs, Report
 from engine.stages import mattes
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny_networks  # noqa: E402
 
 W, H, T = 192, 108, 9
 
@@ -44,7 +48,8 @@ def inputs(tmp_path_factory) -> Inputs:
         write_png(root / "movers" / "evidence" / f"{frame + 1:06d}.png", (cv2.GaussianBlur(_truth(frame), (0, 0), 4) * 200).astype(np.uint8))
         greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
     store.write_json(root / "movers" / "movers.json", {"size": [W, H], "grow": 4})
-    about = {"size": [W, H], "fps": "24/1", "frames": list(range(1, T + 1)), "times": [n / 24 for n in range(T)], "cuts": [], "duplicates": [], "bits": 8}
+    about = {"size": [W, H], "fps": "24/1", "frames": list(range(1, T + 1)), "times": [n / 24 for n in range(T)], "cuts": []}
+    about |= {"duplicates": [], "bits": 8, "audio": False}
     store.write_json(root / "frames" / "clip.json", about)
     for gap in (1, 2, 4):
         for at in range(T - gap):
@@ -113,6 +118,22 @@ def _sound(path: Path, seconds: float) -> None:
         frame.sample_rate = 48000
         out.mux(stream.encode(frame))
         out.mux(stream.encode())
+
+
+def test_networks_in_place_of_flow_and_of_the_guided_filter(inputs, tmp_path, monkeypatch):
+    """What untrained networks say is nonsense; that they were asked is not."""
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    monkeypatch.setattr(mattes, "_write_contours", lambda *given: {})  # of nonsense they take long
+    write_png(tmp_path / "drawn" / "mask_0005.png", (_truth(4) * 255).astype(np.uint8))
+    knobs = {"method": "drawn", "drawn": str(tmp_path / "drawn"), "least": 0.0, "follow": "sam2", "sam2": str(tiny_networks.sam2(tmp_path / "sam")),
+             "soft": "vitmatte", "vitmatte": str(tiny_networks.vitmatte(tmp_path / "vit"))}
+    report = _run(inputs, tmp_path / "room", **knobs)
+    assert "SAM 2.1 (sam)" in report.used and "ViTMatte (vit)" in report.used
+    assert np.array_equal(read_png(tmp_path / "room" / "labels" / "000005.png") > 0, _truth(4) > 0.5)
+    assert read_png(tmp_path / "room" / "subject_1" / "alpha" / "000005.png").any()
+    with pytest.raises(SetupFailure) as failure:
+        _run(inputs, tmp_path / "none", **{**knobs, "sam2": str(tmp_path / "drawn")})
+    assert failure.value.code == "weights-missing" and failure.value.change == {"mattes": {"follow": "flow"}}
 
 
 def test_a_corrected_mask_makes_its_own_spans_anew_and_no_other(inputs, tmp_path, monkeypatch):

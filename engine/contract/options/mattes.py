@@ -26,6 +26,17 @@ class Mattes:
         "", "Boxes and points", "In parts of the picture: '12 box 0.2,0.1,0.5,0.9; 30 in 0.4,0.5; 30 out 0.1,0.5' on frames 12 and 30; "
         "points correct a mask drawn on the same frame; '12#2 box …' is a second subject", only=("method", "drawn"),
     )
+    follow: str = option(
+        "flow", "Carried by", "What takes drawn masks, boxes and points through the shot",
+        choices=(
+            ("flow", "Flow and colours", "Place, colours and motion; nothing to install"),
+            ("sam2", "SAM 2.1", "This network, from a folder as transformers saves it"),
+        ),
+        only=("method", "drawn"),
+    )
+    sam2: str = option(
+        "", "SAM 2.1", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("follow", "sam2"),
+    )
     weights: str = option(
         "", "Weights", "File of Robust Video Matting's weights, in place of those that are installed", kind="file",
         only=("method", "people"), installed=("rvm_mobilenetv3.pth", "rvm_resnet50.pth"),
@@ -37,6 +48,16 @@ class Mattes:
     drop: str = option("", "Drop", "Ranks of the subjects to leave out, such as '2,3'", advanced=True)
     join: str = option("", "Join", "Ranks of subjects that are one thing, such as '1+2,3+4'", advanced=True)
     edge: int = option(5, "Edge", "Half width of the band in which the edge is soft, at working size; 0 keeps it hard", low=0, high=128, unit="px")
+    soft: str = option(
+        "guided", "Soft edge", "What decides within that band",
+        choices=(
+            ("guided", "Colour guided", "A guided filter over the colours around; nothing to install"),
+            ("vitmatte", "ViTMatte", "This network, from a folder as transformers saves it"),
+        ),
+    )
+    vitmatte: str = option(
+        "", "ViTMatte", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("soft", "vitmatte"),
+    )
     least: float = option(0.002, "Smallest", "Subjects smaller than this part of the picture are dropped", low=0.0, high=1.0)
     region: str = option("", "Region", "Keep subjects whose middle lies in 'left,top,right,bottom', in parts of the picture", advanced=True)
     inside: bool = option(False, "Whole in region", "The whole subject must lie in the region, on average, not its middle alone", advanced=True)
