@@ -48,13 +48,14 @@ def read(folder: str, stamp: float, language: str) -> Card:
 def _words(about: dict[str, Any]) -> list[str]:
     error, focal = about.get("error"), about.get("focal", {})
     mean = error.get("mean") if isinstance(error, dict) else error
-    judged = {"method": about.get("method", "camera"), "verdict": say(about.get("verdict", "unjudged"))}
-    lines = [say("{method}: {verdict}, error {mean} px", **judged, mean=f"{mean:.2f}") if mean is not None else f"{judged['method']}: {judged['verdict']}"]
+    verdict = say(about.get("verdict", "unjudged"))
+    lines = [say("{verdict}, error {mean} px", verdict=verdict, mean=f"{mean:.2f}") if mean is not None else verdict]
     if "solved" in about:
         counts = {name: about.get(name, 0) for name in ("solved", "total", "points")}
         lines.append(say("{solved} of {total} frames, {points} points, scale {scale}", **counts, scale=say(about.get("scale", "unknown"))))
     if focal:
         lines.append(say("focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
+    lines.append(str(about.get("method", "camera")))
     return [*lines, *(told(f"{line[:1].upper()}{line[1:]}.") for line in map(str, about.get("warnings", [])))]
 
 

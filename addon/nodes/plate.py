@@ -66,6 +66,18 @@ def principled(material: bpy.types.Material, colour: tuple[float, float, float],
     node.inputs["Base Color"].default_value, node.inputs["Roughness"].default_value = (*colour, 1.0), roughness
 
 
+def catcher(name: str) -> bpy.types.Material:
+    """What a shadow falls on in Cycles; EEVEE sees through it."""
+    made = bpy.data.materials.new(name)
+    group = versions.node_tree_of(made)
+    group.nodes.clear()
+    for engine, surface in (("CYCLES", "ShaderNodeBsdfDiffuse"), ("EEVEE", "ShaderNodeBsdfTransparent")):
+        end = group.nodes.new("ShaderNodeOutputMaterial")
+        end.target = engine
+        group.links.new(group.nodes.new(surface).outputs[0], end.inputs["Surface"])
+    return made
+
+
 def background(world: bpy.types.World, colour: tuple[float, float, float], strength: float) -> None:
     """A world of one colour."""
     group = versions.node_tree_of(world)

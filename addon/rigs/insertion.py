@@ -67,10 +67,11 @@ def _ball_mesh(name: str) -> bpy.types.Mesh:
 
 
 def catch_shadow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, spot: surface.Spot, size: float) -> bpy.types.Object:
-    """A plane on the surface that shows nothing but the shadow (Cycles)."""
+    """A plane on the surface that shows nothing but the shadow (Cycles), and nothing at all in EEVEE, which catches none."""
     target, fresh = place.object_of(clip, scene, "shadow", f"{clip.name} shadow", _square_mesh)
     if fresh:
         target.is_shadow_catcher = True
+        target.data.materials.append(plate.catcher(f"{clip.name} shadow"))
     # Along the surface itself, a hair above it: a level plane would dive under a floor that is not quite level.
     lifted = spot.point + spot.normal * spot.distance * 0.004
     target.matrix_world = Matrix.LocRotScale(lifted, UP.rotation_difference(spot.normal), Vector((size, size, size)))

@@ -253,16 +253,20 @@ def look() -> Iterator[float]:
 
 def play() -> Iterator[float]:
     """Every frame in turn, as playback shows them: the processor's time of the scene, and of everything with drawing."""
-    scene, took, whole = bpy.context.scene, [], []
+    scene, took, whole, shading = bpy.context.scene, [], [], editor("VIEW_3D").spaces.active.shading
+    shading.type = "SOLID"
+    yield 2.0
     for number in range(1, JOB["frames"] + 1):
         began, all_began = time.thread_time(), time.perf_counter()
         scene.frame_set(number)
         took.append((time.thread_time() - began) * 1e3)
-        bpy.ops.wm.redraw_timer(type="DRAW_WIN", iterations=1)
+        bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=1)
         whole.append((time.perf_counter() - all_began) * 1e3)
         yield 0.01
     FACTS["playback_ms"] = {"scene": sorted(took)[len(took) // 2], "with_drawing": sorted(whole)[len(whole) // 2]}
     scene.frame_set(JOB["frames"] // 2)
+    shading.type = "MATERIAL"
+    yield 3.0
 
 
 def level() -> Iterator[float]:
@@ -284,9 +288,16 @@ def level() -> Iterator[float]:
 
 
 def rigs() -> Iterator[float]:
-    """An object on the recovered ground."""
-    with within(editor()):
-        bpy.ops.unflatten.insert(x=0.5, y=0.85)
+    """An object on the recovered ground, by a click on the footage."""
+    area = editor()
+    window = next(it for it in area.regions if it.type == "WINDOW")
+    with within(area):
+        bpy.ops.unflatten.insert("INVOKE_DEFAULT", use_active=False)
+    x, y = window.view2d.view_to_region(0.5, 0.15, clip=False)
+    yield from click(window.x + x, window.y + y)
+    began = time.monotonic()
+    while "sample.mp4 insert" not in names() and time.monotonic() - began < 30:
+        yield 0.3
     yield 3.0
     picture("6_inserted")
 
@@ -307,15 +318,28 @@ def show_preferences() -> Iterator[float]:
 
 def undo() -> Iterator[float]:
     """Back before the rig, then before the import, and forward again, by the keys."""
-    seen, view, window = [names()], editor("VIEW_3D"), bpy.context.window_manager.windows[0]
+    window, view = bpy.context.window_manager.windows[0], editor("VIEW_3D")
+    view.spaces.active.shading.type = "SOLID"  # drawn quickly
+    seen = [state()]
+    yield 3.0
     window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=view.x + view.width // 2, y=view.y + view.height // 2)
     for back in (True, True, True, False, False, False):  # the object, the floor, the import, and forward again
+        began = time.monotonic()
         for value in ("PRESS", "RELEASE"):
             window.event_simulate(type="Z", value=value, ctrl=True, shift=not back)
             yield 0.4
+        while state() == seen[-1] and time.monotonic() - began < 30:
+            yield 0.3
         yield 1.0
-        seen.append(names())
+        seen.append(state())
     FACTS["undo"] = seen
+
+
+def state() -> list[Any]:
+    """Whether the import and the object are there, and how the world is turned."""
+    there = names()
+    root = bpy.context.scene.objects.get("Unflatten sample.mp4")
+    return ["sample.mp4 camera" in there, "sample.mp4 insert" in there, [round(value, 4) for row in root.matrix_world for value in row] if root else []]
 
 
 def script() -> Iterator[float]:
