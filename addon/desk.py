@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -60,6 +61,15 @@ def draw_presets(layout: bpy.types.UILayout) -> None:
     row.operator("unflatten.add_preset", text="", icon="REMOVE").remove_active = True
 
 
+def show_tabs() -> None:
+    """Bring our tab to the front wherever a clip is shown."""
+    for area in (area for window in bpy.context.window_manager.windows for area in window.screen.areas if area.type == "CLIP_EDITOR"):
+        for region in area.regions:
+            if region.type == "UI" and area.spaces.active.clip and area.spaces.active.show_region_ui:
+                with suppress(AttributeError):  # without a tab of its own yet, it takes none
+                    region.active_panel_category = "Unflatten"
+
+
 class UNFLATTEN_OT_open_clip(bpy.types.Operator):
     """Open films in this Movie Clip Editor, beside the Unflatten panels"""
 
@@ -86,6 +96,8 @@ class UNFLATTEN_OT_open_clip(bpy.types.Operator):
                 return {"CANCELLED"}
             context.space_data.clip = clip
         context.space_data.show_region_ui = True
+        if not bpy.app.background:
+            bpy.app.timers.register(show_tabs, first_interval=0.3)  # a sidebar that opens just now has no tabs yet
         return {"FINISHED"}
 
 

@@ -64,7 +64,7 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if preferences.engine_python() is None:
+        if preferences.engine_python() is None and not bpy.ops.unflatten.setup.poll():
             cls.poll_message_set(say("Set up the engine first"))
             return False
         clip = clip_of(context)
@@ -74,6 +74,9 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
         return super().poll(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if preferences.engine_python() is None:  # it asks, makes the engine, and then does what was wanted
+            clip = self.find(context)
+            return bpy.ops.unflatten.setup("INVOKE_DEFAULT", recover=clip.name) if clip else {"CANCELLED"}
         job = self._make(context)
         if job is None:
             return {"CANCELLED"}
@@ -82,6 +85,9 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
         return {"FINISHED"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        if preferences.engine_python() is None:
+            self.report({"ERROR"}, say("Set up the engine first"))
+            return {"CANCELLED"}
         job = self._make(context)
         if job is None:
             return {"CANCELLED"}

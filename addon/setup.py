@@ -100,8 +100,8 @@ def lock() -> Path:
     return (environment.lock_of_kit(kit, LOCKS) if kit else None) or environment.choose(LOCKS)[0]
 
 
-def start(again: bool = False) -> Work:
-    """Make or repair the engine; the caller has asked the user."""
+def start(again: bool = False, then: Callable[[Work], None] = lambda work: None) -> Work:
+    """Make or repair the engine; the caller has asked the user. `then` is done in Blender's own thread when it works."""
     folder, chosen, kit = preferences.engine_folder(), lock(), preferences.path_of("kit")
     how = {"python": preferences.path_of("base_python"), "kit": kit, "downloads": preferences.user_folder("downloads")}
     make = environment.repair if again else environment.make
@@ -109,7 +109,7 @@ def start(again: bool = False) -> Work:
     def act(work: Work) -> None:
         work.prove(make(folder, chosen, work.line, on_progress=work.progress, cancelled=lambda: work.cancelled, **how))
 
-    return _begin(Work("Starting", act))
+    return _begin(Work("Starting", act, then))
 
 
 def move(target: Path) -> Work:

@@ -54,6 +54,14 @@ def _finish(operator: bpy.types.Operator, work: setup.Work) -> set[str]:
     return {"CANCELLED"} if work.failure or work.cancelled else {"FINISHED"}
 
 
+def _recover(clip: str) -> None:
+    """What the artist wanted when the engine was still missing."""
+    windows = bpy.context.window_manager.windows
+    if clip in bpy.data.movieclips and windows:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.unflatten.run("EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT", clip=clip)
+
+
 class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
     """Make the engine's own Python and fetch what it needs; Blender's Python is not touched"""
 
@@ -61,6 +69,7 @@ class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
     bl_label = "Set up the engine"
 
     again: BoolProperty(name="From scratch", description="Remove what is there first", options={"SKIP_SAVE"}, translation_context=CONTEXT)
+    recover: StringProperty(description="A clip to recover as soon as the engine works", options={"SKIP_SAVE", "HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -88,7 +97,8 @@ class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
         self.layout.prop(self, "again")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return _finish(self, setup.start(self.again))
+        clip = self.recover
+        return _finish(self, setup.start(self.again, (lambda work: _recover(clip)) if clip else lambda work: None))
 
 
 class UNFLATTEN_OT_setup_cancel(bpy.types.Operator):

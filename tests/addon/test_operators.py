@@ -43,6 +43,26 @@ def test_run_waits_and_imports(stage_set):
     assert {result.name for result in clip.unflatten.results} >= {"frames", "orient", "consistent_depth"}
 
 
+def test_recover_without_an_engine_makes_it_first(stage_set, monkeypatch):
+    from unflatten.addon import environment, preferences
+
+    clip, ready = stage_set(), []
+    monkeypatch.setattr(preferences, "engine_python", lambda: PYTHON if ready else None)
+    monkeypatch.setattr(environment, "make", lambda *given, **more: ready.append(True) or PYTHON)
+    monkeypatch.setattr(environment, "verify", lambda python, root: {"device": "cpu"})
+    bpy.context.preferences.system.use_online_access = False
+    assert not bpy.ops.unflatten.run.poll()
+    bpy.context.preferences.system.use_online_access = True
+    assert bpy.ops.unflatten.run.poll()
+    with pytest.raises(RuntimeError, match="Set up the engine first"):
+        bpy.ops.unflatten.run(wants="camera")  # a script is not asked, so nothing is fetched
+    assert not ready
+    clip.unflatten.want_depth = False
+    assert bpy.ops.unflatten.setup(recover=clip.name) == {"FINISHED"}
+    assert ready and clip.unflatten.made["camera"].object
+    bpy.context.preferences.system.use_online_access = False
+
+
 def test_the_add_on_s_folder_is_only_read(stage_set, tmp_path):
     """It may lie where nobody may write; the engine's results go to the store, its request to the temporary folder."""
     stage_set()
