@@ -69,6 +69,7 @@ def principled(material: bpy.types.Material, colour: tuple[float, float, float],
 def catcher(name: str) -> bpy.types.Material:
     """What a shadow falls on in Cycles; EEVEE sees through it."""
     made = bpy.data.materials.new(name)
+    made.surface_render_method = "BLENDED"  # the other way hides half of what it touches
     group = versions.node_tree_of(made)
     group.nodes.clear()
     for engine, surface in (("CYCLES", "ShaderNodeBsdfDiffuse"), ("EEVEE", "ShaderNodeBsdfTransparent")):

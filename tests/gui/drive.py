@@ -237,7 +237,7 @@ def look() -> Iterator[float]:
     bpy.context.scene.frame_set(JOB["frames"] // 2)
     view = editor("VIEW_3D").spaces.active
     view.shading.type, view.region_3d.view_perspective = "MATERIAL", "CAMERA"
-    yield 3.0
+    yield 12.0  # shaders
     picture("5_through_the_camera")
     yield from play()
     yield from level()
