@@ -49,8 +49,9 @@ KINDS = (
          "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot); "
          "movers: from the stage 'depth', what moves in the solved scene"),
     Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
-    Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "mattes.json"),
-         "alpha 16 bit; straight foreground colour; contours.json: size [W, H], pieces, each with first, last and "
+    Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "<subject>/picture.png", "mattes.json"),
+         "alpha 16 bit; straight foreground colour; picture: the subject cut out, at most 160 px, 8 bit RGBA; "
+         "contours.json: size [W, H], pieces, each with first, last and "
          "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
     Kind("slowmo", ("%06d.png", "times.npz", "sound.flac", "slowmo.mp4", "vectors/%06d.exr"),
          "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "

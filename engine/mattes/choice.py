@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..contract.options import Mattes
@@ -40,7 +41,7 @@ def choose(found: list[Subject], pixels: int, frames: int, options: Mattes) -> d
             ranks[min(group)] = joined(parts)
     wanted = [rank for group in _groups(options.keep) for rank in group] or sorted(ranks)
     dropped = {rank for group in _groups(options.drop) for rank in group}
-    chosen = {f"subject_{rank}": ranks[rank] for rank in wanted if rank in ranks and rank not in dropped}
+    chosen = {called(rank, options.names): ranks[rank] for rank in wanted if rank in ranks and rank not in dropped}
     if not chosen:
         raise ShotFailure(
             "no-movers", "There is nothing to matte.",
@@ -48,6 +49,18 @@ def choose(found: list[Subject], pixels: int, frames: int, options: Mattes) -> d
             "Raise the sensitivity of 'Find what moves', lower 'Smallest', or draw masks.", {"movers": {"sensitivity": 2.0}},
         )
     return dict(list(chosen.items())[: options.subjects])
+
+
+def called(rank: int, names: str) -> str:
+    """What the subject of a rank is called, which is also its folder: the name given for it, or 'subject_1'."""
+    given = [name.strip() for name in names.split(",")] if names.strip() else []
+    said = [name for name in given if name]
+    if len({name.casefold() for name in said}) < len(said) or not all(re.fullmatch(r"\w[\w -]{0,39}", name) for name in said):
+        raise RequestFailure(
+            "wrong-option", "The subjects cannot be named so.", f"'{names}' holds a name twice, or one that no folder can have.",
+            "Write names of letters, digits, spaces and dashes, such as 'singer,drummer'.",
+        )
+    return given[rank - 1] if rank <= len(given) and given[rank - 1] else f"subject_{rank}"
 
 
 def joined(parts: list[Subject]) -> Subject:

@@ -5,7 +5,10 @@ The states that the network hands from frame to frame are kept every few frames,
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,14 @@ import torch
 
 from .. import device as devices
 from .. import weights as table
+from ..ahead import ahead
 from ..contract.artifacts import FRAME
 from ..media.frames import Frames, read_png, write_png
 from ..nets import rvm
 from ..store import beside
 
 EVERY = 8  # frames from one kept state to the next
+READERS, WRITERS = 1, 2  # threads
 NAMES = ("rvm_mobilenetv3", "rvm_resnet50")
 
 
@@ -30,26 +35,37 @@ def find_weights(given: str) -> Path:
     return next((path for name in NAMES if (path := table.find(name))), None) or table.need(NAMES[0])
 
 
-@torch.inference_mode()
 def write(frames: Frames, weights: Path, ratio: float, device: Any, room: Path, tell: Callable[[int], None]) -> str:
     """room/alpha and room/foreground of every frame; returns what was used, in words."""
-    net = rvm.fuse(rvm.load(weights)).to(device)
+    return run(rvm.fuse(rvm.load(weights)), weights.name, frames, ratio, device, room, tell)
+
+
+@torch.inference_mode()
+def run(net: rvm.MattingNetwork, name: str, frames: Frames, ratio: float, device: Any, room: Path, tell: Callable[[int], None]) -> str:
+    """As `write`. While the network works on a frame the next ones are read and those before are packed and written, in threads."""
+    net = net.to(device)
     ratio = ratio or rvm.auto_ratio(frames.size[1], frames.size[0])
     cuts, states = set(frames.cuts), rvm.BLANK
     first = _resume(frames.numbers, room)
     if first:
         states = _read_states(room, frames.numbers[first - 1], device)
-    for done, frame in enumerate(frames.numbers[first:], first + 1):
-        if frame in cuts:
-            states = rvm.BLANK
-        src = _tensor(frames.rgb(frame), device)
-        with devices.autocast(device):
-            fgr, pha, states = net(src, states, ratio)
-        _write(frames, frame, room, fgr, pha)
-        if done % EVERY == 0:
-            _write_states(room, frame, states)
-        tell(done)
-    return f"Robust Video Matting ({weights.name}, inner size {ratio:.3f})"
+    read = ahead(lambda pool, frame: pool.submit(_read, frames, frame), frames.numbers[first:], READERS)
+    with ThreadPoolExecutor(WRITERS) as writers, closing(read):
+        waiting: deque[Future[None]] = deque()
+        for done, (frame, picture) in enumerate(read, first + 1):
+            if frame in cuts:
+                states = rvm.BLANK
+            with devices.autocast(device):
+                fgr, pha, states = net(picture.to(device), states, ratio)
+            waiting.append(writers.submit(_write, frames, frame, room, fgr[0].float().cpu(), pha[0, 0].float().cpu()))
+            while len(waiting) > 2 * WRITERS or (waiting and done % EVERY == 0):
+                waiting.popleft().result()
+            if done % EVERY == 0:  # all before is on disk
+                _write_states(room, frame, states)
+            tell(done)
+        for future in waiting:
+            future.result()
+    return f"Robust Video Matting ({name}, inner size {ratio:.3f})"
 
 
 def _resume(numbers: list[int], room: Path) -> int:
@@ -61,16 +77,17 @@ def _resume(numbers: list[int], room: Path) -> int:
     return 0
 
 
-def _tensor(picture: np.ndarray, device: Any) -> torch.Tensor:
-    """[H, W, 3] of 8 or 16 bit -> [1, 3, H, W] 0..1, channels last in memory as the network likes it."""
+def _read(frames: Frames, frame: int) -> torch.Tensor:
+    """[1, 3, H, W] 0..1, channels last in memory as the network likes it."""
+    picture = frames.rgb(frame)
     peak = 65535 if picture.dtype == np.uint16 else 255
-    return torch.from_numpy(picture.astype(np.float32) / peak).to(device).permute(2, 0, 1)[None]
+    return torch.from_numpy(picture.astype(np.float32) / np.float32(peak)).permute(2, 0, 1)[None]
 
 
 def _write(frames: Frames, frame: int, room: Path, fgr: torch.Tensor, pha: torch.Tensor) -> None:
     peak = 65535 if frames.bits > 8 else 255
-    alpha = pha[0, 0].float().cpu().numpy()
-    colour = fgr[0].float().permute(1, 2, 0).cpu().numpy() * (alpha > 0)[..., None]
+    alpha = pha.numpy()
+    colour = fgr.permute(1, 2, 0).numpy() * (alpha > 0)[..., None]
     write_png(room / "foreground" / f"{FRAME % frame}.png", np.round(colour * peak).astype(np.uint16 if peak > 255 else np.uint8))
     write_png(room / "alpha" / f"{FRAME % frame}.png", np.round(alpha * 65535).astype(np.uint16))
 

@@ -14,8 +14,8 @@ from .. import pretrained
 from ..contract.artifacts import FRAME
 from ..contract.options import Mattes
 from ..contract.stages import BY_NAME
-from ..mattes import apart, carry, edge, keys, linking, preview, segment
-from ..mattes.choice import Subject, choose
+from ..mattes import apart, carry, edge, keys, linking, portrait, preview, segment
+from ..mattes.choice import Subject, called, choose
 from ..mattes.layer import Layer, Within
 from ..mattes.outline import Outliner
 from ..mattes.reuse import Reuse
@@ -58,7 +58,7 @@ class Shot:
 
 
 def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
-    """<subject>/alpha, <subject>/foreground, <subject>/contours.json and mattes.json; labels/ (ids at working size)."""
+    """<subject>/alpha, <subject>/foreground, <subject>/contours.json, <subject>/picture.png and mattes.json; labels/ (ids at working size)."""
     colour = preview.read_colour(options.preview) if options.preview else None
     ground = [str(BY_NAME["mattes"].version), *(inputs[name].name for name in ("frames", "flow", "movers"))]
     shot = Shot(Frames(inputs["frames"]), Flow(inputs["flow"]), options, room, Reuse(room, " ".join(ground)))
@@ -80,6 +80,7 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
         figures = _write_contours(shot, room / name, partial(tell, 0.8, 0.2))
         pixels = shot.frames.size if options.method == "people" and not options.split else shot.flow.size
         share = round(subject.mean_area / (pixels[0] * pixels[1]), 5)
+        portrait.write(room / name, max(subject.areas, key=lambda frame: (subject.areas[frame], -frame)))
         about.append({"name": name, "area": share, "frames": sorted(subject.areas), "contours": figures})
     if colour is not None:
         _preview(shot, [room / name for name in chosen], colour, report)
@@ -122,7 +123,7 @@ def _people(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
     """Everybody in the shot as one subject, or each who stands apart."""
     from ..mattes import people
 
-    folder, numbers, split = shot.room / (EVERYBODY if shot.options.split else "subject_1"), shot.frames.numbers, shot.options.split
+    folder, numbers, split = shot.room / (EVERYBODY if shot.options.split else called(1, shot.options.names)), shot.frames.numbers, shot.options.split
     weights = people.find_weights(shot.options.weights)
     report.used = people.write(
         shot.frames, weights, shot.options.ratio, inputs.device, folder,
@@ -155,7 +156,7 @@ def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
                 area[frame] = count
     keys_used = ", ".join(str(frame) for carrier in carriers.values() for frame in carrier.keys)
     report.used = f"masks drawn on frames {keys_used}, carried {by}; colour guided edge"
-    return {f"subject_{number}": Subject(frozenset({number}), area) for number, area in areas.items() if area}
+    return {called(number, shot.options.names): Subject(frozenset({number}), area) for number, area in areas.items() if area}
 
 
 def _carriers(shot: Shot, inputs: Inputs) -> tuple[dict[int, Any], str]:

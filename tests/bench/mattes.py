@@ -1,7 +1,8 @@
 """Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N] [--keep FOLDER]`; prints a table for RESULTS.md.
 
 DAVIS clips: J and F of what moves (no prompt), of the first frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE,
-Grad, dtSSD. `stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
+Grad, dtSSD. `speed`: Robust Video Matting from PNG to PNG.
+`stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from engine import store  # noqa: E402
 from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.failures import Failure  # noqa: E402
@@ -161,6 +164,39 @@ def alpha(name: str, last: int | None, root: Path) -> str:
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
 
 
+def speed(size: tuple[int, int], root: Path, count: int = 8, turns: int = 3) -> str:
+    """A row: seconds a frame from PNG to PNG, by the clock and of the CPU, one after the other unfused against the stage's way, in turn."""
+    from engine import device
+    from engine.mattes import people
+    from engine.media.frames import write_png
+    from engine.nets import rvm
+
+    picture = cv2.imread(str(CLIPS / "3_gt" / "alpha_alphamatting27" / "Images" / "GT01.png"))[..., ::-1]
+    for number in range(1, count + 1):
+        write_png(root / "frames" / f"{number:06d}.png", np.roll(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), 8 * number, 1))
+    about = {"size": size, "fps": "24/1", "frames": list(range(1, count + 1)), "times": [n / 24 for n in range(count)], "cuts": [], "duplicates": [], "bits": 8}
+    store.write_json(root / "frames" / "clip.json", about)
+    shot, net, cpu = Frames(root / "frames"), rvm.MattingNetwork().eval(), device.pick("cpu")
+    fused = rvm.fuse(net)
+
+    def plain() -> None:
+        states, ratio = rvm.BLANK, rvm.auto_ratio(*size[::-1])
+        for number in shot.numbers:
+            with torch.inference_mode():
+                fgr, pha, states = net(people._read(shot, number).contiguous(), states, ratio)
+            people._write(shot, number, root / "plain", fgr[0], pha[0, 0])
+
+    took: dict[str, list[tuple[float, float]]] = {"plain": [], "ours": []}
+    for turn in range(turns):
+        for name, work in (("plain", plain), ("ours", lambda turn=turn: people.run(fused, "", shot, 0.0, cpu, root / f"ours{turn}", lambda done: None))):
+            clock, used = time.perf_counter(), time.process_time()
+            work()
+            took[name].append(((time.perf_counter() - clock) / count, (time.process_time() - used) / count))
+    cells = [f"{np.median([pair[at] for pair in took[name]]):.3f}" for at in (0, 1) for name in took]
+    ratio = np.median([a[0] / b[0] for a, b in zip(took["plain"], took["ours"])])
+    return f"| {size[0]}x{size[1]} | {torch.get_num_threads()} | {' | '.join(cells)} | {ratio:.2f} |"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -179,6 +215,11 @@ def main() -> None:
         for name in names:
             with tempfile.TemporaryDirectory() as scratch:
                 print(row(name, last, chosen.keep / name if chosen.keep else Path(scratch)), flush=True)
+    if "speed" in chosen.clips:
+        print("| size | threads | plain s | ours s | plain CPU-s | ours CPU-s | times as fast |", "|---" * 7 + "|", sep="\n")
+        for size in ((1280, 720), (1920, 1080)):
+            with tempfile.TemporaryDirectory() as scratch:
+                print(speed(size, Path(scratch)), flush=True)
     if "stills" in chosen.clips:
         print("| edge step | MAD, trimap 1 | CPU-s | MAD, trimap 2 | CPU-s |", "|---" * 5 + "|", *stills(), sep="\n")
 

@@ -9,7 +9,7 @@ from engine.contract.options import Mattes
 from engine.failures import RequestFailure, ShotFailure
 from engine.geometry import contour
 from engine.mattes import apart, edge, foreground, prompts
-from engine.mattes.choice import Subject, choose
+from engine.mattes.choice import Subject, called, choose
 from engine.mattes.outline import Outliner
 from engine.mattes.subjects import Linker
 
@@ -100,6 +100,13 @@ def test_choice_of_subjects():
     assert nothing.value.code == "no-movers"
     with pytest.raises(RequestFailure):
         choose(found, 10000, 5, Mattes(keep="all"))
+
+
+def test_names_of_subjects():
+    assert [called(rank, " singer, ,old man") for rank in (1, 2, 3, 4)] == ["singer", "subject_2", "old man", "subject_4"]
+    for wrong in ("a,A", "../up", "a/b", "x" * 41):
+        with pytest.raises(RequestFailure):
+            called(1, wrong)
 
 
 def test_a_rule_of_thumb_by_area_and_left_border():

@@ -47,6 +47,7 @@ class Mattes:
     keep: str = option("", "Keep", "Ranks of the subjects to keep, such as '1,3'; empty keeps all", advanced=True)
     drop: str = option("", "Drop", "Ranks of the subjects to leave out, such as '2,3'", advanced=True)
     join: str = option("", "Join", "Ranks of subjects that are one thing, such as '1+2,3+4'", advanced=True)
+    names: str = option("", "Names", "What the subjects are called, in order of their ranks, such as 'singer,drummer'", advanced=True)
     edge: int = option(5, "Edge", "Half width of the band in which the edge is soft, at working size; 0 keeps it hard", low=0, high=128, unit="px")
     soft: str = option(
         "guided", "Soft edge", "What decides within that band",
