@@ -49,10 +49,12 @@ KINDS = (
          "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot); "
          "movers: from the stage 'depth', what moves in the solved scene"),
     Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
-    Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "<subject>/picture.png", "mattes.json"),
+    Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "<subject>/picture.png", "mattes.json",
+                    "preview.mp4", "<subject>/alpha.mp4", "<subject>/foreground.mp4"),
          "alpha 16 bit; straight foreground colour; picture: the subject cut out, at most 160 px, 8 bit RGBA; "
          "contours.json: size [W, H], pieces, each with first, last and "
-         "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames"),
+         "points {frame: [[x, y] px, ...]} of one fixed count and closed, hole (bool); mattes.json: subjects with name, area, frames; "
+         "films (.mp4 or .mov) on request"),
     Kind("slowmo", ("%06d.png", "times.npz", "sound.flac", "slowmo.mp4", "vectors/%06d.exr"),
          "time [M] float64: the source frame number, with fraction, of each output frame, numbered from 1; before, after [M] int and "
          "fraction [M]: the two frames that its picture lies between, across repeats and never across a cut; fps [2]: num, den at which it plays; "

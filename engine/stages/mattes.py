@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -82,8 +83,11 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
         share = round(subject.mean_area / (pixels[0] * pixels[1]), 5)
         portrait.write(room / name, max(subject.areas, key=lambda frame: (subject.areas[frame], -frame)))
         about.append({"name": name, "area": share, "frames": sorted(subject.areas), "contours": figures})
-    if colour is not None:
-        _preview(shot, [room / name for name in chosen], colour, report)
+    if colour is not None or options.behind:
+        _preview(shot, [room / name for name in chosen], preview.backdrops(shot.frames.size, colour, options.behind), report)
+    if options.films != "none":
+        for name in chosen:
+            preview.write_films(shot.frames, room / name, preview.Film(options.films, options.quality))
     report.figures["subjects"] = {subject["name"]: subject["contours"] for subject in about}
     write_json(room / "mattes.json", {"method": report.used, "size": list(shot.frames.size), "subjects": about})
     shot.reuse.close()
@@ -107,10 +111,11 @@ def _tell(report: Report, subjects: int, subject: int, before: float, share: flo
     report.progress(round(HALF + HALF * (subject + before + share * part) / subjects), 2 * HALF, f"subject {subject + 1} of {subjects}")
 
 
-def _preview(shot: Shot, layers: list[Path], colour: np.ndarray, report: Report) -> None:
+def _preview(shot: Shot, layers: list[Path], backdrops: Iterator[np.ndarray], report: Report) -> None:
     """preview.mp4, with the clip's sound where every frame was taken."""
-    path, numbers = shot.room / "preview.mp4", shot.frames.numbers
-    preview.write(shot.frames, layers, colour, path)
+    film, numbers = preview.Film(shot.options.films if shot.options.films != "none" else "h264", shot.options.quality), shot.frames.numbers
+    path = film.path(shot.room / "preview.mp4")
+    preview.write(shot.frames, layers, backdrops, film, path)
     if not shot.frames.about["audio"]:
         return
     if numbers[-1] - numbers[0] + 1 == len(numbers):

@@ -101,6 +101,25 @@ def test_a_drawn_mask_is_carried_both_ways(inputs, tmp_path):
     assert min(_overlap(tmp_path / "room")) > 0.8 and "5" in report.used
 
 
+def test_films_over_a_picture(inputs, tmp_path):
+    behind = np.zeros((60, 60, 3), np.uint8)  # covers the frame from its middle
+    behind[..., 2] = 200
+    write_png(tmp_path / "behind.png", behind)
+    write_png(tmp_path / "drawn" / "mask_0005.png", (_truth(4) * 255).astype(np.uint8))
+    _run(inputs, tmp_path / "room", method="drawn", drawn=str(tmp_path / "drawn"), behind=str(tmp_path / "behind.png"), films="prores")
+    seen = {name: _film(tmp_path / "room" / f"{name}.mov") for name in ("preview", "subject_1/alpha", "subject_1/foreground")}
+    assert all(film.shape == (T, H, W, 3) for film in seen.values())
+    inside, outside = _truth(4) > 0.99, cv2.dilate((_truth(4) > 0).astype(np.uint8), np.ones((25, 25))) == 0
+    assert np.abs(seen["preview"][4][outside].mean(0) - (0, 0, 200)).max() < 6 and seen["preview"][4][inside].mean(0)[0] > 150
+    assert seen["subject_1/alpha"][4][inside].mean() > 245 and seen["subject_1/alpha"][4][outside].mean() < 5
+    assert np.abs(seen["subject_1/foreground"][4] - seen["preview"][4])[inside].mean() < 6
+
+
+def _film(path: Path) -> np.ndarray:
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]).astype(np.float32)
+
+
 def test_a_box_is_enough_and_sound_stays(inputs, tmp_path):
     shutil.copytree(inputs["frames"], tmp_path / "frames")
     about = store.read_json(tmp_path / "frames" / "clip.json")

@@ -64,3 +64,14 @@ class Mattes:
     inside: bool = option(False, "Whole in region", "The whole subject must lie in the region, on average, not its middle alone", advanced=True)
     points: int = option(128, "Contour points", "At most so many points for each animated contour; it takes as few as describe the edge", low=8, high=512)
     preview: str = option("", "Preview colour", "Also write a video of the subjects over this colour, such as '120,255,155'", advanced=True)
+    behind: str = option("", "Preview over", "Picture or film behind the subjects in that video, in place of a colour", kind="file", advanced=True)
+    films: str = option(
+        "none", "Films", "Also write alpha and foreground of each subject as films, and the preview in the same way",
+        choices=(
+            ("none", "None", "Pictures alone"),
+            ("h264", "H.264", "8 bit, MP4: small, plays everywhere"),
+            ("h265", "H.265", "10 bit, MP4: smaller, keeps gradients"),
+            ("prores", "ProRes 422 HQ", "10 bit, MOV: large, for editing and grading"),
+        ), advanced=True,
+    )
+    quality: int = option(18, "Video quality", "Rate factor of H.264 and H.265: less is better and larger", low=0, high=51, advanced=True)
