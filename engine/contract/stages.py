@@ -25,7 +25,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 2),
+    Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 3),
     Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 1),
     Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
     Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 4),

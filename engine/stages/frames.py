@@ -16,7 +16,7 @@ from ..contract.artifacts import FRAME
 from ..contract.job import Request
 from ..contract.options import Frames as Options
 from ..failures import ClipFailure, RequestFailure
-from ..media import sound
+from ..media import sound, tags
 from ..media.clip import Clip, Frame, open_clip
 from ..media.cuts import Watch, look
 from ..media.frames import read_png, resize, working_size, write_png
@@ -96,6 +96,7 @@ def _finish(
         "size": list(size), "source_size": list(clip.source_size), "fps": _text(clip.fps), "constant": clip.constant,
         "frames": numbers, "times": [round(time, 9) for time in times], "cuts": cuts, "duplicates": duplicates,
         "bits": clip.bits, "source": str(clip.path), "kind": clip.kind, "audio": _sound(clip, report, room, times), "colour": clip.colour.write(),
+        "focal_35mm": tags.focal_35mm(clip.path),
         "turn": clip.turn, "mirrored": clip.mirrored, "aspect": _text(clip.aspect),
     })
     report.progress(len(numbers), len(numbers))

@@ -88,7 +88,7 @@ def _focal(options: Solve, frames: Frames, size: tuple[int, int]) -> tuple[float
         return options.focal * size[0] / frames.clip_width, "you"
     if options.focal_mm:
         return options.focal_mm / WIDTHS.get(options.sensor, options.sensor_width) * size[0], "you"
-    told = tags.focal_35mm(Path(frames.about["source"])) if frames.about.get("source") else None
+    told = frames.about.get("focal_35mm")
     if told:
         return tags.pixels(told, size), "file"
     if options.lens == "known":

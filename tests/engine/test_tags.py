@@ -53,7 +53,7 @@ def test_films_and_photos_tell_their_focal_length(tmp_path: Path) -> None:
 
 def test_who_tells_the_focal_length(tmp_path: Path) -> None:
     about = {"size": [640, 360], "fps": "24/1", "frames": [1], "times": [0], "cuts": [], "duplicates": [], "bits": 8, "source_size": [1280, 720],
-             "source": str(film(tmp_path / "shot.mov", "26"))}
+             "focal_35mm": 26.0}
     (tmp_path / "clip.json").write_text(json.dumps(about))
     frames, size = Frames(tmp_path), (320, 180)
     assert solve._focal(Solve(focal=1000.0), frames, size) == (250, "you")
@@ -61,7 +61,8 @@ def test_who_tells_the_focal_length(tmp_path: Path) -> None:
     assert solve._focal(Solve(focal_mm=4.0, sensor="own", sensor_width=5.0), frames, size) == (256, "you")
     told, teller = solve._focal(Solve(lens="known"), frames, size)
     assert teller == "file" and told == pytest.approx(26 / 43.27 * np.hypot(320, 180))
-    Path(about["source"]).unlink()
+    (tmp_path / "clip.json").write_text(json.dumps({**about, "focal_35mm": None}))
+    frames = Frames(tmp_path)
     assert solve._focal(Solve(), frames, size) == (0, "nobody")
     with pytest.raises(RequestFailure) as caught:
         solve._focal(Solve(lens="known"), frames, size)
