@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contract.places import weights_folder
+from .contract.places import installed, weights_folder
 from .failures import SetupFailure
 from .store import beside
 
@@ -38,6 +38,7 @@ class Weights:
     sha256: str = ""
     size: int = 0  # bytes, about
     commercial: bool = True  # whether the licence allows commercial use
+    folder: bool = False  # a folder as transformers saves it, in place of one file
 
 
 def table() -> dict[str, Weights]:
@@ -47,17 +48,18 @@ def table() -> dict[str, Weights]:
 
 
 def find(name: str) -> Path | None:
-    """The file of an entry, its checksum compared; None where it is not installed, a failure where it is not what was installed."""
+    """The file or folder of an entry, its checksum compared; None where it is not installed, a failure where it is not what was installed."""
     entry = table()[name]
-    path = weights_folder() / entry.file
-    if not path.is_file():
+    held = installed((entry.file,))
+    if not held:
         return None
+    path = Path(held)
     known = entry.sha256 or _recorded(path)
     if digest(path) != known:
         raise SetupFailure(
             "weights-damaged", f"The weights '{name}' are not those that were installed.",
             f"The checksum of {path} differs." if known else f"{path} came there by another way, so nothing tells whether it is whole.",
-            f"Run `python -m engine weights import {name} FILE` with a good copy.",
+            f"Run `python -m engine weights import {name} {'FOLDER' if entry.folder else 'FILE'}` with a good copy.",
         )
     return path
 
@@ -68,13 +70,17 @@ def need(name: str) -> Path:
     if path is None:
         raise SetupFailure(
             "weights-missing", f"The weights '{name}' are not installed.", f"{table()[name].purpose} needs them ({table()[name].licence}).",
-            f"Run `python -m engine weights fetch {name}`, or `weights import {name} FILE` with a copy of your own.",
+            f"Run `python -m engine weights import {name} {'FOLDER' if table()[name].folder else 'FILE'}` with a copy of your own, or import it in the "
+            "add-on's preferences" + (f"; its authors publish it at {table()[name].address}." if table()[name].address else "."),
         )
     return path
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file, in hexadecimal."""
+    """sha256 of a file, or of the names and checksums of a folder's files, in hexadecimal."""
+    if path.is_dir():
+        told = "".join(f"{entry.name} {digest(entry)}\n" for entry in sorted(path.iterdir()) if entry.is_file())
+        return hashlib.sha256(told.encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -85,8 +91,10 @@ def _recorded(path: Path) -> str:
 
 
 def install(name: str, source: Path) -> Path:
-    """Copy a file that the user has into place. Its checksum is compared where one is published, and remembered in any case."""
+    """Copy a file or folder that the user has into place. Its checksum is compared where one is published, and remembered in any case."""
     entry = table()[name]
+    if entry.folder:
+        return _install_folder(entry, source if source.is_dir() else source.parent)
     found = digest(source)
     if entry.sha256 and found != entry.sha256:
         raise SetupFailure(
@@ -100,6 +108,28 @@ def install(name: str, source: Path) -> Path:
     return target
 
 
+def _install_folder(entry: Weights, source: Path) -> Path:
+    """The files of a network that are safe to open; config.json last, for without it the network does not count as installed."""
+    tensors = sorted(source.glob("*.safetensors"))
+    if not (source / "config.json").is_file() or not tensors:
+        raise SetupFailure(
+            "weights-damaged", f"{source} is not the network that '{entry.name}' means.",
+            "It needs config.json and model.safetensors; pickled weights are not opened.", f"Take the whole folder from {entry.address}.",
+        )
+    target = weights_folder() / entry.file
+    names = [*(path.name for path in tensors), "model.safetensors.index.json", "preprocessor_config.json", "config.json"]
+    for old in (target / "config.json", *target.glob("*.safetensors")):
+        old.unlink(missing_ok=True)
+    (target / "preprocessor_config.json").unlink(missing_ok=True)
+    for name in names:
+        if (source / name).is_file():
+            with beside(target / name) as fresh:
+                shutil.copyfile(source / name, fresh)
+    with beside(target.with_name(f"{target.name}.sha256")) as fresh:
+        fresh.write_text(digest(target) + "\n", encoding="ascii")
+    return target
+
+
 def fetch(name: str, tell: Callable[[int, int], None] = lambda done, total: None) -> Path:
     """Download an entry, going on where a broken download stopped. Called only when the user has asked for this very file.
 
@@ -109,7 +139,8 @@ def fetch(name: str, tell: Callable[[int, int], None] = lambda done, total: None
     if not entry.address or not entry.sha256:
         raise SetupFailure(
             "weights-missing", f"'{name}' cannot be fetched.", "No address with a checksum is published for it.",
-            f"Get it from its authors, then `python -m engine weights import {name} FILE`.",
+            f"Get it from its authors{' at ' + entry.address if entry.address else ''}, then `python -m engine weights import {name} "
+            f"{'FOLDER' if entry.folder else 'FILE'}`.",
         )
     target = weights_folder() / entry.file
     part = target.with_name(f".{target.name}.part")
@@ -152,7 +183,7 @@ def _broken(entry: Weights, why: str) -> SetupFailure:
 
 
 def main(argv: list[str]) -> int:
-    """`weights list`, `weights fetch NAME`, `weights import NAME FILE`."""
+    """`weights list`, `weights fetch NAME`, `weights import NAME FILE-OR-FOLDER`."""
     parser = argparse.ArgumentParser(prog="python -m engine weights")
     parser.add_argument("what", choices=("list", "fetch", "import"))
     parser.add_argument("name", nargs="?", choices=sorted(table()))
@@ -160,8 +191,8 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if given.what == "list":
         for entry in table().values():
-            state = _state(entry.name)
-            print(f"{entry.name:<24} {state:<14} {entry.size / 1e6:7.1f} MB  {entry.licence:<28} {entry.purpose}")
+            licence = entry.licence if entry.commercial else f"{entry.licence}, not commercial"
+            print(f"{entry.name:<24} {_state(entry.name):<14} {entry.size / 1e6:7.1f} MB  {licence:<28} {entry.purpose}")
         return 0
     if given.name is None or (given.what == "import" and given.file is None):
         parser.error("name the weights, and for import the file")

@@ -44,11 +44,15 @@ KINDS = (
          "from, 0..1 from the left and from the bottom, one for each frame (maps/straighten/%06d.exr) where the lens zooms"),
     Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
     Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
-    Kind("depth", ("%06d.exr", "movers/%06d.png", "depth.json"),
+    Kind("prior", ("%06d.npz", "prior.json"),
+         "inverse [h, w] float32, larger is nearer, at the network's own size; prior.json: kind (none, relative: any scale and offset, "
+         "scaled: any scale, metric: 1/m), network, licence"),
+    Kind("depth", ("%06d.exr", "movers/%06d.png", "motion/%06d.npz", "depth.json"),
          "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1, half; the same again in "
          "R (depth) and G (confidence), since Blender reads no other names; B is 0; "
          "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot); "
-         "movers: from the stage 'depth', what moves in the solved scene"),
+         "movers: from the stage 'depth', what moves in the solved scene; motion, where it was learned with the camera: [h, w, 3] float16, "
+         "of what moves by itself, to the next frame, world axes, scene units"),
     Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "<subject>/picture.png", "mattes.json",
                     "preview.mp4", "<subject>/alpha.mp4", "<subject>/foreground.mp4"),

@@ -99,11 +99,12 @@ def _ends(path: Path, size: int) -> bytes:
         return head + file.read(_SAMPLE)
 
 
-def _content(about: Option, value: Any) -> Any:
+def _content(about: Option, options: Any) -> Any:
     """An option's value as it counts for an address: what lies in a file or a folder and all within, not where that is."""
+    value = getattr(options, about.name)
     if about.kind not in ("file", "folder"):
         return value
-    path = value or installed(about.installed)
+    path = value or installed(about.stands_for(options))
     if path and not os.path.exists(path):
         raise WrongOption(f"{about.label}: there is nothing at {path}.")
     if about.kind == "file" or not path:
@@ -124,9 +125,7 @@ def address(stage: Stage, options: Any, inputs: dict[str, str], clip: str) -> st
     `inputs` holds the addresses of what the stage reads; `clip` (see clip_identity) counts for stages that read nothing else.
     """
     knobs = {
-        about.name: _content(about, getattr(options, about.name))
-        for about in describe(stage.options)
-        if about.affects and (about.only is None or getattr(options, about.only[0]) == about.only[1])
+        about.name: _content(about, options) for about in describe(stage.options) if about.counts(options)
     }
     question = {"stage": stage.name, "version": stage.version, "options": knobs, "inputs": inputs}
     if not stage.needs:

@@ -37,8 +37,22 @@ class Option:
     choices: tuple[Choice, ...] = ()
     advanced: bool = False
     affects: bool = True  # False: never changes the result, so it is left out of the address
-    only: tuple[str, str] | None = None  # (option, value): counts for the address only where that option has this value
-    installed: tuple[str, ...] = ()  # files of installed weights that an empty value stands for, the first that is there
+    only: tuple[str, str | tuple[str, ...]] | None = None  # (option, value or values): counts for the address only where that option has such a value
+    # Installed weights, files or folders, that an empty value stands for, the first that is there; or these by the value of the option in `only`.
+    installed: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+
+    def counts(self, options: Any) -> bool:
+        """Whether this option changes the result of a stage with these options."""
+        if not self.affects or self.only is None:
+            return self.affects
+        name, values = self.only
+        return getattr(options, name) in ((values,) if isinstance(values, str) else values)
+
+    def stands_for(self, options: Any) -> tuple[str, ...]:
+        """The installed weights that an empty value stands for beside these options."""
+        if not isinstance(self.installed, dict):
+            return self.installed
+        return self.installed.get(getattr(options, self.only[0]), ()) if self.only else ()
 
     def check(self, value: Any) -> Any:
         """The value in this option's own type, or WrongOption with one sentence."""

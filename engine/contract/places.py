@@ -18,5 +18,5 @@ def weights_folder() -> Path:
 
 
 def installed(files: tuple[str, ...]) -> str:
-    """The first of these files that is installed, or ''."""
-    return next((str(path) for path in (weights_folder() / file for file in files) if path.is_file()), "")
+    """The first of these files, or of these folders of a network, that is installed, or ''."""
+    return next((str(path) for path in (weights_folder() / file for file in files) if path.is_file() or (path / "config.json").is_file()), "")

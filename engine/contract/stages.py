@@ -31,9 +31,10 @@ STAGES = (
     Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 4),
     Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 3),
     Stage("scene_movers", "Tell moving from still", o.SceneMovers, ("frames", "flow", "orient", "movers"), (), ("masks",), 4, 1),
-    Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "scene_movers"), (), ("depth",), 5, 3),
+    Stage("prior", "Depth by a network", o.Prior, ("frames",), (), ("prior",), 0.5, 1),
+    Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "scene_movers", "prior"), (), ("depth",), 5, 4),
     Stage(
-        "consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "scene_movers"), (),
+        "consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "scene_movers"), ("prior",),
         ("depth",), 3, 3,
     ),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),

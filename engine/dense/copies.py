@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from .colours import of_depth
 from .shot import Shot
 
 
-def write_copies(shot: Shot, options: ConsistentDepth, room: Path) -> None:
-    """depth.mp4 and npz/%06d.npz, each where asked for and not yet there."""
+def write_copies(shot: Shot, options: ConsistentDepth, depth: Path, room: Path) -> None:
+    """depth.mp4 and npz/%06d.npz, each where asked for and not yet there; motion/ where the stage `depth` has it."""
+    for path in sorted((depth / "motion").glob("*.npz")):
+        with store.beside(room / "motion" / path.name) as fresh:
+            shutil.copyfile(path, fresh)
     if options.film and not (room / "depth.mp4").is_file():
         about = store.read_json(room / "depth.json")
         with VideoWriter(room / "depth.mp4", shot.size, shot.frames.fps) as film:

@@ -43,6 +43,10 @@ class Shot:
         other = number + gap
         return other if other in self._span and self._span[other] == self._span[number] else None
 
+    def together(self, number: int, other: int) -> bool:
+        """Whether two frames belong to the same stretch between cuts."""
+        return self._span[number] == self._span[other]
+
     def flow(self, number: int, gap: int) -> tuple[Picture, Mask] | None:
         """Flow [H, W, 2] px to the neighbour at `gap`, and where it is valid; None where it was not computed."""
         path = self._flow / ("fwd" if gap > 0 else "bwd") / f"{FRAME % number}_{abs(gap)}.npz"

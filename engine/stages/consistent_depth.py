@@ -9,14 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import store
+from ..camera.learned import FOLDER, loss_of
 from ..contract.options import ConsistentDepth
-from ..dense import parallel, summary
+from ..dense import guess, look, parallel, summary
 from ..dense.by_scene_flow import ByFlow
 from ..dense.copies import write_copies
 from ..dense.shot import Shot
 from ..dense.temporal import Temporal
 from ..media.frames import write_depth
 from ..stage import Inputs, Report
+from ..training import page
 
 
 def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) -> None:
@@ -45,4 +47,15 @@ def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) ->
         learned.tell(report)
     if not (room / "depth.json").is_file():
         store.write_json(room / "depth.json", summary.of(room, shot.numbers, shot.size))
-    write_copies(shot, options, room)
+    write_copies(shot, options, inputs["depth"], room)
+    curve = learned.fit.curve if learned and learned.fit else loss_of(inputs["orient"])
+    if options.page or curve:
+        _page(shot, inputs, report.used, curve, room)
+
+
+def _page(shot: Shot, inputs: Inputs, used: str, curve: list[dict[str, float]], room: Path) -> None:
+    """report/report.html: what there is to see of this depth."""
+    depths = {"depth": inputs["depth"], "consistent": room}
+    names = look.pictures(shot, depths, guess.of(inputs.get("prior")) or guess.of(inputs["orient"] / FOLDER), room / "report")
+    told = f"{used[:1].upper()}{used[1:]}. From left to right: {', '.join(names)}."
+    page.write(room / "report", "Depth", curve, ["learning"] * len(curve), look.world(shot, room), told)

@@ -1,7 +1,8 @@
 """Stage depth: inverse depth of every frame from flow under the solved camera, movers set where they stand; no bpy.
 
 Pass 1, frame by frame: closed-form triangulation of the still scene, filled behind what moves (kept in work/ meanwhile).
-Pass 2: the stand of each mover is made steady over time, then the frame is put together and written.
+Pass 2: the stand of each mover is made steady over time, a network's depth is brought to the same scale where there is one, then the
+frame is put together and written.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from .. import store
 from ..contract.artifacts import FRAME
 from ..contract.options import Depth
-from ..dense import layers, parallel, sightings, subjects, summary
+from ..dense import guess, layers, parallel, sightings, subjects, summary, with_learned, without_parallax
+from ..dense.fusion import Fusion, Part
 from ..dense.limits import limits
 from ..dense.shot import Shot
 from ..failures import ShotFailure
@@ -27,13 +29,15 @@ from ..stage import Inputs, Report
 
 def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
     """One %06d.exr per frame with Z and confidence, and depth.json."""
-    told = inputs["orient"] / "report.json"
-    if told.is_file() and store.read_json(told).get("motion") == "tripod":
-        raise ShotFailure(
-            "no-parallax", "This shot holds no depth.", "The camera turns or zooms but stays where it stands, so near and far move alike.",
-            "Use a shot in which the camera travels; camera, mattes and slow motion of this one are not affected.",
-        )
+    told, guessed = inputs["orient"] / "report.json", guess.of(inputs.get("prior")) if options.trust > 0 else None
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
+    if told.is_file() and store.read_json(told).get("motion") == "tripod":
+        without_parallax.write(shot, guessed, report, room)
+        return
+    learned = guess.of(inputs["orient"] / "learned")
+    if learned:
+        with_learned.write(shot, learned, report, room, inputs.device)
+        return
     numbers = shot.numbers
     solved = [number for number in numbers if shot.row(number) is not None]
     if len(solved) < 2:
@@ -54,10 +58,11 @@ def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
         parallel.each(todo, lambda number: _measure(shot, number, inputs, options, (low, high), work), inputs.device, step)
         told = [store.read_json(_about(work, number)) for number in solved]
         steady = subjects.steady(shot, solved, [about["stands"] for about in told], lambda number: _labels(work, number))
-        parallel.each(missing, lambda number: _finish(shot, number, work, steady, room), inputs.device, step)
+        fusion = Fusion(shot, guessed, solved, lambda number: _read(work, number), low, options.trust) if guessed else None
+        parallel.each(missing, lambda number: _finish(shot, number, work, steady, fusion, room), inputs.device, step)
     if not (room / "depth.json").is_file():
         told = [store.read_json(_about(work, number)) for number in solved]
-        store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told)})
+        store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told, guessed)})
     about = store.read_json(room / "depth.json")
     report.used, report.figures = about["used"], {**report.figures, **about["figures"]}
     shutil.rmtree(work, ignore_errors=True)
@@ -89,30 +94,35 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
     with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
-        np.savez(file, rho=scene.rho, confidence=scene.confidence, labels=labels.astype(np.uint16))
+        np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
         "parallax": round(max(sight.parallax for sight in sights), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
         "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
     })
 
 
-def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], room: Path) -> None:
+def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], fusion: Fusion | None, room: Path) -> None:
     """Pass 2 for one frame: both layers, as depth."""
-    if not _part(work, number).is_file():  # no camera or no neighbour: unknown
+    part = _read(work, number)
+    if fusion and number in fusion.bends:
+        rho, confidence, _ = fusion.frame(number, part, *steady[number])
+    elif part is None:  # no camera or no neighbour: unknown
         nothing = np.zeros(shot.size[::-1], np.float32)
         write_depth(summary.exr(room, number), nothing, nothing)
         return
-    with np.load(_part(work, number), allow_pickle=False) as held:
-        rho, confidence = layers.compose(held["rho"], held["confidence"], held["labels"], *steady[number])
+    else:
+        rho, confidence = layers.compose(part.rho, part.confidence, part.labels, *steady[number])
     write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
 
 
-def _tell(told: list[dict[str, Any]]) -> dict[str, Any]:
+def _tell(told: list[dict[str, Any]], guessed: guess.Guess | None) -> dict[str, Any]:
     """What was done and measured, for depth.json and the report."""
     kinds = [stand[2] for about in told for stand in about["stands"]]
     used = "inverse depth in closed form from flow to several neighbours"
     if kinds:
         used += ", movers where they touch the ground" if "ground" in kinds else ", movers just before what they hide"
+    if guessed:
+        used += f"; fused with {guessed.network}"
     return {"used": used, "figures": {
         "parallax_px": round(float(np.median([about["parallax"] for about in told])), 2),
         "confident": round(float(np.mean([about["sure"] for about in told])), 4),
@@ -122,6 +132,13 @@ def _tell(told: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _part(work: Path, number: int) -> Path:
     return work / f"{FRAME % number}.npz"
+
+
+def _read(work: Path, number: int) -> Part | None:
+    if not _part(work, number).is_file():
+        return None
+    with np.load(_part(work, number), allow_pickle=False) as held:
+        return Part(held["rho"], held["information"], held["confidence"], held["labels"])
 
 
 def _labels(work: Path, number: int) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..camera import learned, segments
 from ..camera import outcome as outcomes
-from ..camera import segments
 from ..camera.outcome import Outcome
 from ..contract.options import Orient
 from ..geometry import ground, upright
@@ -39,6 +39,7 @@ def run(inputs: Inputs, options: Orient, report: Report, room: Path) -> None:
     about = {**solved.report, "scale": lead["scale"], "up": lead}
     turned = replace(turned, report=about)
     turned.write(room)
+    learned.moved(inputs["solve"], room, [(span["first"], span["last"], move) for span, move, _ in found])
     write_json(room / "similarity.json", [
         {"first": span["first"], "last": span["last"], "scale": move.scale, "rotation": move.rotation.tolist(),
          "translation": move.translation.tolist(), **told} for span, move, told in found

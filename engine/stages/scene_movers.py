@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .. import store
+from ..camera import learned
 from ..camera.evidence import heard
 from ..contract.artifacts import FRAME
 from ..contract.options import SceneMovers
@@ -36,7 +37,8 @@ VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched alo
 def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> None:
     """%06d.png, white on what moves, at the size of the flow; likely/ (8 bit) where a camera is known; movers.json."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
-    given = not (inputs["movers"] / "evidence").is_dir()  # an artist's masks are taken as they are
+    # An artist's masks are taken as they are; and a learned camera is too rough to tell still from moving.
+    given = not (inputs["movers"] / "evidence").is_dir() or (inputs["orient"] / learned.FOLDER).is_dir()
     solved = [] if given else [number for number in shot.numbers if shot.row(number) is not None]
     solved = solved if len(solved) > 1 else []
     counter, total = itertools.count(1), (1 + ROUNDS) * len(solved) + len(shot.numbers)
@@ -52,7 +54,7 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
         each(solved, partial(_hear, shot, before, after))
     each(shot.numbers, lambda number: _decide(shot, number, room))
     areas = {str(number): round(float((read_png(_file(room, number)) > 0).mean()), 5) for number in shot.numbers}
-    report.used = "own masks" if given else "pixels whose colours no still point of the solved scene explains"
+    report.used = "masks as they were" if given else "pixels whose colours no still point of the solved scene explains"
     report.figures["mean_area"] = round(float(np.mean(list(areas.values()))), 5)
     store.write_json(room / "movers.json", {"size": list(shot.size), "method": report.used, "grow": 0, "area": areas})
     shutil.rmtree(room / "work", ignore_errors=True)

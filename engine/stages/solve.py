@@ -1,4 +1,4 @@
-"""Stage solve: the camera that shot the clip; imports the camera room and geometry, no bpy, no torch; pycolmap only in a child."""
+"""Stage solve: the camera that shot the clip; imports the camera room and geometry, no bpy; pycolmap only in a child, torch only to learn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import given, judgement, loops
+from ..camera import given, judgement, learned, loops
 from ..camera import span as spans
 from ..camera.outcome import Outcome
 from ..camera.tracks import follow
@@ -41,6 +41,12 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
         outcome.write(room)
         _say(report, outcome)
         return
+    if options.method == "self_supervised":
+        outcome = _learned(frames, inputs, size, options, report, room)
+        outcome.write(room)
+        _say(report, outcome)
+        report.warning("The camera was learned, not solved: depth and path are rough. Check them before you build on them.")
+        return
     focal, teller = _focal(options, frames, size)
     solved: list[tuple[list[int], spans.Solved]] = []
     refused: list[tuple[list[int], ShotFailure | ChildFailure]] = []
@@ -56,7 +62,7 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
             refused.append((part, failure))
         done += len(part)
     if not solved:
-        raise max(refused, key=lambda entry: len(entry[0]))[1]
+        raise _other_way(max(refused, key=lambda entry: len(entry[0]))[1])
     for part, failure in refused:
         report.warning(f"Frames {part[0]} to {part[-1]} stay without a camera. {failure.what} {failure.why}")
     outcome = _outcome(frames, size, solved, refused, teller)
@@ -173,6 +179,47 @@ def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, r
         "method": f"given by {path.name}", "motion": "tripod" if still else "free", "lens": "known", "working_size": list(size), "diagnosis": {},
         "keyframes": [int(frames.numbers[k]) for k in keys], "world": "given" if path.suffix.lower() == ".chan" else "any",
         "spans": [{"first": frames.numbers[0], "last": frames.numbers[-1], "solved": True}], "agreement": round(share, 3),
+    }
+    return _told(frames, camera, tables, about)
+
+
+def _other_way(failure: ShotFailure | ChildFailure) -> ShotFailure | ChildFailure:
+    """The failure, with learning as its button where nothing else is likely to help."""
+    if failure.code in ("no-tracks", "no-solve", "child-died"):
+        failure.remedy += " Or let two networks learn camera and depth from the clip alone: rough, but they need no tracks."
+        failure.change = {"solve": {"method": "self_supervised"}}
+    return failure
+
+
+def _learned(frames: Frames, inputs: Inputs, size: tuple[int, int], options: Solve, report: Report, room: Path) -> Outcome:
+    """A camera that networks learn from the clip, with points where the clip's tracks meet their depth."""
+    from ..training import learned_camera  # torch only here
+
+    def after(done: int, total: int, loss: float, look: Path, number: int) -> None:
+        report.progress(done, total + 1, f"learning: loss {loss:.3f}")
+        report.preview(number, look)
+
+    spans_, curve = learned_camera.learned(frames, options.learning, options.effort, options.start, inputs.device, room / "training", after)
+    numbers = np.array(frames.numbers)
+    camera, tables, first = _empty(numbers, frames.size), [], 0
+    for span in spans_:
+        scale = NEAR / max(float(np.median(span.depth[0])), 1e-9)
+        span = learned_camera.placed(span, UPRIGHT, scale)
+        rows = np.searchsorted(numbers, span.numbers)
+        factor = np.asarray(frames.size, float) / (span.depth.shape[2], span.depth.shape[1])
+        camera.world_from_camera[rows], camera.solved[rows] = span.world_from_camera, True
+        camera.focal[rows], camera.centre[rows] = span.focal * factor, span.centre * factor
+        learned.write(room, span.numbers, span.depth, span.motion, curve)
+        tracks = follow(_pictures(frames, span.numbers, size), _masks(inputs["movers"], span.numbers, size), options.tracks).long(3)
+        tracks = tracks.where(~tracks.moving).long(3)
+        xyz = learned.points(camera, rows, span.depth, tracks, size)
+        tables.append((xyz, tracks.track + first, rows[tracks.view], tracks.xy * np.asarray(frames.size, float) / np.asarray(size, float)))
+        first += len(xyz)
+    keys = np.unique(np.linspace(0, len(frames) - 1, 12).round().astype(int))
+    about = {
+        "method": "learned from the clip alone", "motion": "free", "lens": "fixed", "working_size": list(size), "diagnosis": {},
+        "keyframes": [int(frames.numbers[k]) for k in keys],
+        "spans": [{"first": span.numbers[0], "last": span.numbers[-1], "solved": True} for span in spans_],
     }
     return _told(frames, camera, tables, about)
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import av
@@ -30,6 +30,22 @@ Clip = NDArray[np.uint8]  # [T, H, W, 3] RGB
 RATE, CLIPPED = 2e-4, 10.0  # of Adam; the norm at which gradients are clipped
 NOISE = 0.5  # the deviation that the normalisation's moments grow to
 ALIKE = 0.01  # mean difference of two pictures, of 1, up to which they teach nothing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training is like; the defaults suit a minute's film on a CPU."""
+
+    epochs: int = 40
+    steps: int = 50  # batches in an epoch
+    batch: int = 4  # pairs in a batch; published with 16
+    gap: int = 1  # frames between the two of a pair
+    seed: int = 0
+    width: float = 0.25  # of every layer; 1 as published
+    rate: float = RATE  # of Adam
+    burn_in: float = 0.2  # part of the steps before things move freely
+    ramp: float = 0.5  # part of the steps until the normalisation is disturbed fully
+    depth_consistency: float = 0.0  # weight of the depths' agreement
 
 
 @dataclass
@@ -103,34 +119,61 @@ def batches(clips: list[Clip], known: list[tuple[int, int]], gap: int, batch: in
 
 
 def train(given: argparse.Namespace) -> Learner:
-    """Fit, from the last state where there is one; a page, a preview and the state after every epoch."""
+    """Fit on the films that the command line names; the results of each film beside the state."""
     where = devices.pick(given.device)
-    torch.manual_seed(given.seed)
-    total = given.epochs * given.steps
-    learner = Learner(DepthNet(given.width).to(where), MotionNet(given.width).to(where), round(given.burn_in * total), round(given.ramp * total))
-    optimizer = torch.optim.Adam([*learner.depth.parameters(), *learner.motion.parameters()], given.rate)
-    parts = {"depth": learner.depth, "motion": learner.motion, "optimizer": optimizer}
-    held = checkpoint.load(given.out / "last.npz", parts) or {"curve": []}
-    curve = held["curve"]
     paths = [video.path for video in footage.videos(given.data)] if given.data.is_dir() else [given.data]
     clips = [read(path, given.size, given.frames) for path in paths]
-    known = pairs(clips, given.gap)
-    if not known:
-        raise SystemExit(f"engine train: no two frames of {given.data} differ enough to learn from.")
-    for epoch in range(len(curve), given.epochs):
-        curve.append(_epoch(learner, optimizer, batches(clips, known, given.gap, given.batch, given.steps, (given.seed, epoch)), epoch, given))
-        checkpoint.save(given.out / "last.npz", parts, {"curve": curve, "width": given.width})
-        clip, frame = known[len(known) // 2]
-        write_png(given.out / f"epoch_{epoch + 1:04d}.png", look(learner, clips[clip][frame], clips[clip][frame + given.gap], where))
-        page.write(given.out, "Depth, motion and lens from footage alone", curve, ["learning"] * len(curve))
-        print(f"epoch {epoch + 1}/{given.epochs}  loss {curve[-1]['total']:.4f}", flush=True)
+    settings = Settings(**{entry.name: getattr(given, entry.name) for entry in fields(Settings)})
+
+    def after(learner: Learner, curve: list[dict[str, float]], look: Path) -> None:
+        print(f"epoch {len(curve)}/{given.epochs}  loss {curve[-1]['total']:.4f}", flush=True)
+
+    try:
+        learner, _ = learn(clips, settings, given.out, where, after)
+    except ValueError as error:
+        raise SystemExit(f"engine train: {given.data}: {error}") from None
     for path, clip in zip(paths, clips):
         _tell(learner, clip, given.out / f"{path.stem}.npz", where)
     return learner
 
 
+def learn(
+    clips: list[Clip], settings: Settings, out: Path, where: torch.device, after: Callable[[Learner, list[dict[str, float]], Path], None],
+    start: Path | None = None,
+) -> tuple[Learner, list[dict[str, float]]]:
+    """Fit, from the last state in `out` where there is one, else from that in `start`; both networks and the losses of every epoch.
+
+    A page, a preview and the state after every epoch, then `after` with the preview's path. ValueError where the films teach nothing.
+    """
+    torch.manual_seed(settings.seed)
+    total = settings.epochs * settings.steps
+    learner = Learner(
+        DepthNet(settings.width).to(where), MotionNet(settings.width).to(where), round(settings.burn_in * total), round(settings.ramp * total),
+    )
+    optimizer = torch.optim.Adam([*learner.depth.parameters(), *learner.motion.parameters()], settings.rate)
+    nets = {"depth": learner.depth, "motion": learner.motion}
+    held = checkpoint.load(out / "last.npz", {**nets, "optimizer": optimizer})
+    if held is None and start is not None:
+        checkpoint.load(start, nets)
+    curve: list[dict[str, float]] = held["curve"] if held else []
+    known = pairs(clips, settings.gap)
+    if not known:
+        raise ValueError("no two frames differ enough to learn from.")
+    for epoch in range(len(curve), settings.epochs):
+        samples = batches(clips, known, settings.gap, settings.batch, settings.steps, (settings.seed, epoch))
+        curve.append(_epoch(learner, optimizer, samples, epoch, settings))
+        checkpoint.save(out / "last.npz", {**nets, "optimizer": optimizer}, {"curve": curve, "width": settings.width})
+        clip, frame = known[len(known) // 2]
+        path = out / f"epoch_{epoch + 1:04d}.png"
+        write_png(path, look(learner, clips[clip][frame], clips[clip][frame + settings.gap], where))
+        page.write(out, "Depth, motion and lens from footage alone", curve, ["learning"] * len(curve))
+        after(learner, curve, path)
+    learner.step = total
+    return learner, curve
+
+
 def _epoch(
-    learner: Learner, optimizer: torch.optim.Optimizer, samples: Iterator[tuple[Tensor, Tensor]], epoch: int, given: argparse.Namespace,
+    learner: Learner, optimizer: torch.optim.Optimizer, samples: Iterator[tuple[Tensor, Tensor]], epoch: int, given: Settings,
 ) -> dict[str, float]:
     """One epoch; the mean of every weighted loss."""
     torch.manual_seed(given.seed * 1_000_003 + epoch)  # the normalisation's noise is the same after a break

@@ -129,7 +129,8 @@ def test_weights_that_an_option_names_are_in_the_table() -> None:
     known = {entry.file for entry in table().values()}
     for stage in STAGES:
         for entry in describe(stage.options):
-            assert set(entry.installed) <= known and (entry.only is None or entry.only[0] in {it.name for it in describe(stage.options)})
+            named = entry.installed if isinstance(entry.installed, tuple) else tuple(name for names in entry.installed.values() for name in names)
+            assert set(named) <= known and (entry.only is None or entry.only[0] in {it.name for it in describe(stage.options)})
 
 
 def test_options_that_do_not_affect_the_result_do_not_count(clip) -> None:

@@ -10,11 +10,12 @@ from .interpolate import Interpolate
 from .mattes import Mattes
 from .movers import Movers
 from .orient import Orient
+from .prior import Prior
 from .retime import Retime
 from .scene_movers import SceneMovers
 from .solve import Solve
 
 __all__ = [
     "Cloud", "ConsistentDepth", "Depth", "Export", "Flow", "Frames", "Interpolate",
-    "Mattes", "Movers", "Orient", "Retime", "SceneMovers", "Solve",
+    "Mattes", "Movers", "Orient", "Prior", "Retime", "SceneMovers", "Solve",
 ]

@@ -27,4 +27,7 @@ class ConsistentDepth:
         "", "Weights", "Scene flow: other weights of its losses, like flow=1, disparity=1, acceleration=1, expansion=1, vote=0.1", advanced=True,
     )
     film: bool = option(False, "Film", "Also write the depth as a coloured film, depth.mp4")
+    page: bool = option(
+        False, "Report page", "Also write report/report.html: pictures side by side, a column over time, the camera's path and the world to turn",
+    )
     npz: bool = option(False, "Arrays", "Also write picture, depth, camera and flow of each frame as NumPy arrays", advanced=True)

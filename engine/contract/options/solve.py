@@ -13,6 +13,26 @@ WIDTHS = {"full": 36.0, "super35": 24.9, "aps_c": 23.5, "aps_c_canon": 22.3, "fo
 class Solve:
     """The camera that shot the clip."""
 
+    method: str = option(
+        "tracks", "Method", "How the camera is found",
+        choices=(
+            ("tracks", "Tracks", "Points are followed and solved exactly"),
+            (
+                "self_supervised", "Learned",
+                "Two networks learn camera, depth and motion from this clip alone: rough, and minutes long, where tracks find no camera",
+            ),
+        ),
+    )
+    effort: float = option(
+        1.0, "Effort", "Learned: how long, against the usual", low=0.02, high=50.0, only=("method", "self_supervised"),
+    )
+    learning: int = option(
+        192, "Learning size", "Learned: longest side of the pictures", low=64, high=1024, unit="px", advanced=True, only=("method", "self_supervised"),
+    )
+    start: str = option(
+        "", "Start from", "Learned: last.npz of networks trained on more footage by 'train depth_motion'", kind="file", advanced=True,
+        only=("method", "self_supervised"),
+    )
     lens: str = option(
         "auto", "Lens", "What is known of the lens",
         choices=(
