@@ -3,7 +3,7 @@
 RESULTS is what `python -m engine sample/sample.mp4 --want camera,depth --size 640 --out RESULTS` wrote; the demo's without it. The recovered
 scale is assumed, so one factor for each frame is taken out first: the median of recovered over true depth. Prints a table for RESULTS.md.
 
-occlusion: a wall between the robot and what is behind it, rendered with the occluder: distance of its rim from that in true depth, px.
+occlusion: a wall between the robot and what is behind it, rendered with the occluder: distance of its rim from that in true depth, px, at silhouettes.
 focus: the picked distance against the true one, on a grid of picks.
 """
 
@@ -40,8 +40,20 @@ def true_depth(frame: int, scratch: Path) -> np.ndarray:
     return np.load(kept).astype(float)
 
 
-def rims_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Distance of each rim pixel of `other` from the nearest of `one`, px."""
+def jumps(depth: np.ndarray) -> np.ndarray:
+    """Pixels beside a neighbour that is a tenth nearer or farther: silhouettes, not where a wall cuts the floor."""
+    found = np.zeros(depth.shape, bool)
+    for axis in (0, 1):
+        step = np.abs(np.diff(depth, axis=axis)) > 0.1 * np.minimum(*(np.delete(depth, end, axis) for end in (0, -1)))
+        before, after = [slice(None)] * 2, [slice(None)] * 2
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        found[tuple(before)] |= step
+        found[tuple(after)] |= step
+    return found
+
+
+def rims_apart(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Distance of each rim pixel of `other` that lies in `where` from the nearest of `one`, px."""
     places = []
     for mask in (one, other):
         inner = mask.copy()
@@ -49,7 +61,7 @@ def rims_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         rim = np.argwhere(mask & ~inner)
         height, width = mask.shape
         places.append(rim[(rim[:, 0] > 2) & (rim[:, 0] < height - 3) & (rim[:, 1] > 2) & (rim[:, 1] < width - 3)])
-    return np.concatenate([np.linalg.norm(places[0] - spot, axis=1).min(keepdims=True) for spot in places[1]])
+    return np.array([np.linalg.norm(places[0] - spot, axis=1).min() for spot in places[1] if where[tuple(spot)]])
 
 
 def wall_mask(scene: bpy.types.Scene, distance: float, path: Path) -> np.ndarray:
@@ -101,7 +113,7 @@ def main() -> None:
             error = np.abs(ratio / scale - 1)
             distance = 4.6  # m, between the robot and the stall
             scene.render.resolution_x, scene.render.resolution_y = width, height
-            away = rims_apart(wall_mask(scene, distance * scale, Path(scratch) / "wall.png"), truth > distance)
+            away = rims_apart(wall_mask(scene, distance * scale, Path(scratch) / "wall.png"), truth > distance, jumps(truth))
             print(f"| {frame} | {scale:.3f} | {np.median(away):.1f} | {(away <= 2).mean():.2f} | {np.percentile(away, 95):.1f} "
                   f"| {100 * np.median(error):.2f} % | {100 * np.percentile(error, 90):.1f} % |", flush=True)
     sys.stdout.flush()
