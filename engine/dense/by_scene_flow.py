@@ -15,6 +15,8 @@ from ..media.frames import read_depth, resize, working_size, write_png
 from ..stage import Report
 from ..training import page
 from ..training.followed import Start, cameras, follow
+from ..training.growth import curves
+from ..training.outlines import levels
 from ..training.scene_flow_fit import Fit, Settings
 from .colours import of_depth
 from .shot import Array, Picture, Shot
@@ -40,7 +42,9 @@ class ByFlow:
             found = follow(shot, start, self.cameras.unit, gaps(options.gaps))
             if found is not None:
                 table, self.labels = found
-                self.fit = Fit(table, self.cameras, self.size, self.settings).to(device)
+                began = curves(table, 1 + max(int(plane.max()) for plane in self.labels), len(start.depth))
+                began += levels(start, self.labels, began)[:, None]
+                self.fit = Fit(table, self.cameras, self.settings, began).to(device)
         self.start = start
 
     @property
@@ -85,24 +89,20 @@ class ByFlow:
         """Log [H, W] by which the depth of what moves changes in a frame."""
         fit = self.fit
         assert fit is not None
-        with torch.no_grad():
-            grids = fit.scale.plane(place, size).cpu().numpy()
-            levels = fit.scale.levels.cpu().numpy()
+        told = fit.scale.levels[:, place].detach().cpu().numpy()
         things = cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
-        return grids + levels[things]
+        return np.where(things > 0, told[things], 0)
 
     def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
-        """Depth and confidence [H, W] with what moves as it was learned."""
-        moving = self._masks[number]
-        if self.fit is None or not moving.any() or self.shot.row(number) is None:
+        """A frame of the start, depth and confidence [H, W], with what moves as it was learned."""
+        if self.fit is None or not self._masks[number].any() or self.shot.row(number) is None:
             return depth, confidence
         place = self.shot.numbers.index(number)
-        began = read_depth(self.folder / f"{FRAME % number}.exr")[0]
-        learned = began * np.exp(self._correction(place, self.shot.size))
         things = cv2.resize(self.labels[place].astype(np.float32), self.shot.size, interpolation=cv2.INTER_NEAREST).astype(int)
-        moving = moving & (began > 0) & (things > 0)
-        trust = 0.5 * self._agreement()[things]  # as sure as the share of votes that agree
-        return np.where(moving, learned, depth).astype(np.float32), np.where(moving, trust, confidence).astype(np.float32)
+        things = np.where(self._masks[number] & (depth > 0), things, 0)
+        told = self.fit.scale.levels[:, place].detach().cpu().numpy()
+        moved = depth * np.exp(np.where(things > 0, told[things], 0))
+        return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 
     def _agreement(self) -> Array:
         """For every thing, the share of the votes for its depth that agree with what was found."""
@@ -111,7 +111,7 @@ class ByFlow:
         if not hasattr(self, "_agreed"):
             with torch.no_grad():
                 stops = fit.table.here
-                near = (fit.scale(stops.frame, stops.place, stops.thing).abs() < AGREED).float() * stops.sure
+                near = (fit.scale(stops.frame, stops.thing).abs() < AGREED).float() * stops.sure
                 count = len(fit.scale.levels)
                 total = torch.zeros(count, device=near.device).index_add_(0, stops.thing, stops.sure)
                 self._agreed = (torch.zeros_like(total).index_add_(0, stops.thing, near) / total.clamp(min=1e-6)).cpu().numpy()
@@ -159,7 +159,7 @@ def weights(text: str) -> dict[str, float]:
         if name not in WEIGHTS or found[name] < 0:
             raise RequestFailure(
                 "wrong-option", "The weights of the scene flow cannot be used.", f"'{part}' is not one of {', '.join(WEIGHTS)} with a number from 0.",
-                "Write them like flow=1, vote=0.1, or leave them out.", {"consistent_depth": {"weights": ""}},
+                "Write them like flow=1, vote=1, or leave them out.", {"consistent_depth": {"weights": ""}},
             )
     return found
 

@@ -15,9 +15,13 @@ from .agreement import View, pixels, sample
 
 Tensor = torch.Tensor
 REACH = 0.014  # of the picture's width: how far flow carries one surface's motion over another
-JUMP = 1.12  # ratio of inverse depths about a pixel from which it is taken for an edge
+JUMP = 1.06  # ratio of inverse depths about a pixel from which it is taken for an edge
+BEND = 0.01  # relative distance of inverse depth from the mean about it, from which there is more than one surface
 PATCH = 5  # px over which colours are compared
-LEAST = 0.01  # difference of colour below which the pictures do not tell
+WINDOW = 0.003  # of the picture's width: half the window over which costs are averaged, up to the picture's edges
+SHADE = 0.03  # step of grey that counts as an edge there
+ALIKE = 0.03  # relative difference up to which two depths are the same surface
+LEAST = 0.0015  # difference of colour below which the pictures do not tell
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,37 @@ def sharpen(
     """Inverse depth and its weight [H, W], settled about `steep` pixels; `reliable` [H, W] marks values that may stand for a surface."""
     reach = max(2, round(REACH * rho.shape[1]))
     near, far = nearest_and_farthest(rho, reliable, reach)
-    edge = (near > JUMP * far) & (F.max_pool2d(steep[None].float(), reach + 1 | 1, 1, (reach + 1 | 1) // 2)[0] > 0)
+    # On a plane, however slanted, the mean of a square is its middle.
+    bent = (rho - _box(rho[None], reach)[0]).abs() > BEND * rho
+    edge = (near > JUMP * far) & (_greatest((steep | bent).float(), reach) > 0)
     if not witnesses or not bool(edge.any()):
         return rho, weight
     tried = torch.stack([rho, near, far])
-    costs = better_half([apart(picture, still_points(each, rays, tried)) for each in witnesses])
-    costs[0] -= 0.3 * LEAST  # its own value needs no proof
-    best, second = costs.topk(2, dim=0, largest=False).values
-    chosen = tried.gather(0, costs.argmin(0, keepdim=True))[0]
-    # The choice counts for as much as the pictures tell it apart, and for what its surface is worth.
-    told = ((second - best) / LEAST).clamp(0, 1)
-    like = ((tried / chosen - 1).abs() < 0.02).sum(0) > 1  # two of the three are the same: nothing to tell
-    told = torch.where(like, torch.ones_like(told), told)
+    raw = better_half([difference(picture, still_points(each, rays, tried)) for each in witnesses])
+    costs = guided(raw, picture.mean(0), max(2, round(WINDOW * rho.shape[1])))
+    best, index = costs.min(0, keepdim=True)
+    chosen = tried.gather(0, index)[0]
+    # The choice counts for as much as the pictures tell it from another depth, and for what its surface is worth.
+    other = torch.where((tried / chosen - 1).abs() > ALIKE, costs, torch.full_like(costs, torch.inf)).amin(0)
+    told = ((other - best[0]) / LEAST).clamp(0, 1)
     settled = torch.where(edge, chosen, rho)
     level = weight[reliable].median() if bool(reliable.any()) else weight.median()
     return settled, torch.where(edge, told**2 * torch.where(chosen == rho, torch.minimum(weight, level), 0.5 * level), weight)
+
+
+def guided(costs: Tensor, grey: Tensor, reach: int) -> Tensor:
+    """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of `grey` [H, W], 0..1."""
+    mean = _box(grey[None], reach)
+    spread = _box(grey[None] ** 2, reach) - mean**2
+    level = _box(costs, reach)
+    slope = (_box(costs * grey, reach) - level * mean) / (spread.clamp(min=0) + SHADE**2)
+    return _box(slope, reach) * grey + _box(level - slope * mean, reach)
+
+
+def _box(values: Tensor, reach: int) -> Tensor:
+    """Mean over squares of [K, H, W], one axis after the other."""
+    rows = F.avg_pool2d(values[None], (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)[0]
 
 
 def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Tensor, Tensor]:
@@ -74,10 +94,14 @@ def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
     return seen.reshape(3, count, height, width).transpose(0, 1)
 
 
+def difference(picture: Tensor, seen: Tensor) -> Tensor:
+    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], pixel by pixel."""
+    return (seen - picture).abs().mean(-3).clamp(max=0.2)
+
+
 def apart(picture: Tensor, seen: Tensor) -> Tensor:
-    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], over a patch."""
-    difference = (seen - picture).abs().mean(-3).clamp(max=0.2)
-    return F.avg_pool2d(difference[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]
+    """The same over a patch."""
+    return F.avg_pool2d(difference(picture, seen)[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]
 
 
 def better_half(differences: list[Tensor]) -> Tensor:

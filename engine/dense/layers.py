@@ -16,6 +16,7 @@ from .shot import Mask, Picture
 
 RIM = 0.006  # of the picture's width: how far a mover's motion is carried over its rim
 EDGE = 0.04  # step of colour at which a surface is taken to end
+JUMP = 0.06  # step of log depth at which a surface is taken to end
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
@@ -50,12 +51,25 @@ def background(
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * middle) ** -2)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    rho = fill(measured, weight, guide, strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
+    # Surfaces also end where depth jumps: one step of JUMP in its logarithm tears as one of EDGE in colour.
+    depths = _nearest(measured.clamp(min=low).log(), weight > 0) * (EDGE / JUMP)
+    rho = fill(measured, weight, torch.cat([guide, depths[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
     arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * middle) ** -2, weight, measured))
     return Background(*arrays, mask)
+
+
+def _nearest(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Values [H, W], each unknown one replaced by the nearest known."""
+    if bool(known.all()) or not bool(known.any()):
+        return values
+    seen = known.cpu().numpy()
+    labels = cv2.distanceTransformWithLabels((~seen).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)[1]
+    flat = np.zeros(int(labels.max()) + 1, np.int64)
+    flat[labels[seen]] = np.flatnonzero(seen)
+    return values.flatten()[torch.from_numpy(flat[labels]).to(values.device)]
 
 
 def typical(rho: torch.Tensor, weight: torch.Tensor) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import torch
@@ -16,21 +17,26 @@ from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
-from .shot import Shot, grid
+from .shot import Picture, Shot, grid
+
+Mend = Callable[[int, Picture, Picture], tuple[Picture, Picture]]
 
 
 class Temporal:
     """Brings the depth of each frame to agree with the frames around it."""
 
-    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device) -> None:
-        self.shot, self.folder, self.options, self.device = shot, depth, options, device
+    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, mend: Mend | None = None) -> None:
+        """`mend` makes frame number, depth and confidence into better ones before they are averaged."""
+        self.shot, self.folder, self.options, self.device, self.mend = shot, depth, options, device, mend
         self._view = lru_cache(maxsize=2 * options.reach + 4)(self._load)
 
     def _load(self, number: int) -> Seen | None:
         row = self.shot.row(number)
         if row is None:
             return None
-        depth, confidence = read_depth(self.folder / f"{FRAME % number}.exr")
+        depth, confidence = (np.array(part, np.float32) for part in read_depth(self.folder / f"{FRAME % number}.exr"))
+        if self.mend:
+            depth, confidence = self.mend(number, depth, confidence)
         parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in (depth, confidence, self.shot.rays(row)))
         return Seen(*parts, view(self.shot, row, self.device))
 
@@ -50,7 +56,9 @@ class Temporal:
         load = torch.stack(weights)
         mean, share = robust_mean(torch.stack(values), load)
         sure = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0).clamp(max=1) * share
-        return mean.exp().cpu().numpy(), torch.maximum(here.confidence * share, sure - floor).clamp(0, 1).cpu().numpy()
+        # Frames of what moves err together: that they agree makes none of them surer.
+        told = torch.where(moving, here.confidence * share, torch.maximum(here.confidence * share, sure - floor))
+        return mean.exp().cpu().numpy(), told.clamp(0, 1).cpu().numpy()
 
     def _witnesses(self, number: int, here: Seen, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(depth, weight) [H, W] told by the frames `gap` before and after."""

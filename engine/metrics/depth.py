@@ -75,3 +75,23 @@ def temporal(depths: list[Picture], truths: list[Picture], flows: list[Picture],
         mask = seen & (depths[k] > 0) & (truths[k] > 0)
         total, count = total + float(np.abs(later - errors[0])[mask].sum()), count + int(mask.sum())
     return total / max(1, count)
+
+
+def silhouettes(truth: Picture, reach: int = 8, jump: float = 1.12) -> Mask:
+    """Pixels [H, W] within `reach` px of where true depth jumps by more than a factor; what has no truth is far away."""
+    log = np.log(np.where(truth > 0, truth, 1e3))
+    edge = np.zeros(truth.shape, bool)
+    for axis in (0, 1):
+        step = np.abs(np.diff(log, axis=axis)) > np.log(jump)
+        edge |= np.insert(step, 0, False, axis) | np.insert(step, step.shape[axis], False, axis)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return cv2.dilate(edge.astype(np.uint8), kernel) > 0
+
+
+def rim(depths: list[Picture], truths: list[Picture], valid: list[Mask]) -> float:
+    """AbsRel over pixels near true silhouettes, still and moving, after the one scale of the shot."""
+    known = [mask & (depth > 0) for mask, depth in zip(valid, depths)]
+    scale = shot_scale(depths, truths, known)
+    errors = [np.abs(scale * depth / np.maximum(truth, 1e-9) - 1)[mask & silhouettes(truth)] for depth, truth, mask in zip(depths, truths, known)]
+    pooled = np.concatenate(errors) if errors else np.zeros(0)
+    return float(pooled.mean()) if len(pooled) else 0.0

@@ -1,7 +1,8 @@
 """Stage consistent_depth: depth that agrees with itself over time, at the scale of the solve; no bpy.
 
 `temporal` averages every frame with its neighbours, in seconds. `scene_flow` does so for the still scene and learns where what
-moves is, by the motion that it must have (training/ holds its state, its loss curve, previews and report.html).
+moves is, by the motion that it must have; `published` fine-tunes a depth network on whole frames (training/ holds the state of either, the
+loss curve, previews and report.html).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from .. import store
 from ..camera.learned import FOLDER, loss_of
 from ..contract.options import ConsistentDepth
 from ..dense import guess, look, parallel, summary
-from ..dense.by_scene_flow import ByFlow
+from ..dense.by_network import ByNetwork
+from ..dense.by_scene_flow import ByFlow, gaps, weights
 from ..dense.copies import write_copies
 from ..dense.shot import Shot
 from ..dense.temporal import Temporal
@@ -24,12 +26,12 @@ from ..training import page
 def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) -> None:
     """One %06d.exr per frame with Z and confidence, and depth.json; copies for other programs on request."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
-    steady = Temporal(shot, inputs["depth"], options, inputs.device)
-    learned = ByFlow(shot, inputs["depth"], options, inputs.device, room) if options.method == "scene_flow" else None
+    learned = _learner(shot, options, inputs, room)
     epochs = learned.epochs if learned else 0
     total = epochs + len(shot.numbers)
     if learned:
         learned.learn(report, total)
+    steady = Temporal(shot, inputs["depth"], options, inputs.device, learned.frame if learned else None)
     todo = [number for number in shot.numbers if not summary.exr(room, number).is_file()]
     done = [total - len(todo)]
 
@@ -38,8 +40,7 @@ def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) ->
         report.progress(done[0], total)
 
     def make(number: int) -> None:
-        found = steady.frame(number)
-        write_depth(summary.exr(room, number), *(learned.frame(number, *found) if learned else found))
+        write_depth(summary.exr(room, number), *steady.frame(number))
 
     parallel.each(todo, make, inputs.device, step)
     report.used = f"robust agreement of {2 * options.reach + 1} frames, still points by the cameras, movers along flow"
@@ -59,3 +60,12 @@ def _page(shot: Shot, inputs: Inputs, used: str, curve: list[dict[str, float]], 
     names = look.pictures(shot, depths, guess.of(inputs.get("prior")) or guess.of(inputs["orient"] / FOLDER), room / "report")
     told = f"{used[:1].upper()}{used[1:]}. From left to right: {', '.join(names)}."
     page.write(room / "report", "Depth", curve, ["learning"] * len(curve), look.world(shot, room), told)
+
+
+def _learner(shot: Shot, options: ConsistentDepth, inputs: Inputs, room: Path) -> ByFlow | ByNetwork | None:
+    """What the chosen method trains; None where it does not."""
+    if options.method == "scene_flow":
+        return ByFlow(shot, inputs["depth"], options, inputs.device, room)
+    if options.method == "published":
+        return ByNetwork(shot, inputs["depth"], options, inputs.device, room, weights(options.weights), gaps(options.gaps))
+    return None

@@ -108,3 +108,30 @@ def walking(start: tuple[float, float], yaw: float, speed: float) -> Path2:
     """Straight on from `start`; the figure looks along its own y axis; speed in metres a second at 24 fps."""
     ahead = (-np.sin(yaw), np.cos(yaw))
     return lambda time: (start[0] + ahead[0] * speed * time / 24, start[1] + ahead[1] * speed * time / 24, yaw)
+
+
+def rolling(start: tuple[float, float], yaw: float, speed: float, turn: float) -> Path2:
+    """From `start` along the own x axis, which turns by `turn` radians a frame; speed in metres a second at 24 fps."""
+    def path(time: float) -> tuple[float, float, float]:
+        if abs(turn) < 1e-9:
+            return start[0] + np.cos(yaw) * speed * time / 24, start[1] + np.sin(yaw) * speed * time / 24, yaw
+        radius, now = speed / 24 / turn, yaw + turn * time
+        return start[0] + radius * (np.sin(now) - np.sin(yaw)), start[1] - radius * (np.cos(now) - np.cos(yaw)), now
+    return path
+
+
+def cart(path: Path2) -> tuple[Body, ...]:
+    """A laden cart, rigid: a bed on four rollers, and what lies on it."""
+    def part(shape: str, size: tuple[float, float, float], skin: str, place: tuple[float, float, float]) -> Body:
+        return Body(shape, size, lambda time: rigid((*path(time)[:2], 0.0), path(time)[2]) @ rigid(place), skin, True)
+
+    rollers = [part("ball", (0.13, 0.06, 0.13), "denim", (x, y, 0.13)) for x in (-0.42, 0.42) for y in (-0.3, 0.3)]
+    load = [part("box", (0.28, 0.28, 0.24), "teal", (-0.25, 0.02, 0.52)), part("drum", (0.2, 0.2, 0.32), "crimson", (0.3, 0.0, 0.6))]
+    return (part("box", (0.62, 0.36, 0.08), "planks", (0, 0, 0.2)), *rollers, *load)
+
+
+def balloon(start: tuple[float, float, float], step: tuple[float, float, float], radius: float = 0.35) -> Body:
+    """A ball in the air, `step` metres a frame, turning and swelling as it goes."""
+    def stretch(time: float) -> tuple[float, float, float]:
+        return (1 + 0.06 * np.sin(time / 6), 1.0, 1 - 0.05 * np.sin(time / 6))
+    return Body("ball", (radius, radius, radius), lambda time: rigid(np.add(start, np.multiply(step, time)), 0.03 * time), "crimson", True, stretch)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .caster import SKY, Hit, cast, displaced, shade
 from .scene import Scene, View, look_at, sway
-from .sets import courtyard, figure, stairs, tabletop, walking
+from .sets import balloon, cart, courtyard, figure, rolling, stairs, tabletop, walking
 
 FPS = 24
 
@@ -70,6 +70,39 @@ def _large_mover(frames: int) -> Scene:
     return Scene((*courtyard(29), *figure(walking((-0.45, -2.35), -1.35, 0.7), height=1.8, shirt="ochre")), view, shutter=0.25)
 
 
+def _cart(frames: int) -> Scene:
+    """A rigid mover that turns as it rolls, its wheels in sight."""
+    def view(time: float) -> View:
+        eye = np.array([0.9 - 0.030 * time, -4.4, 1.7]) + sway(47, time, 0.02)
+        return View(look_at(eye, (0.0, 0.4, 0.6)), 0.85)
+    return Scene((*courtyard(47, clear=2.2), *cart(rolling((-1.1, 0.7), -0.75, 1.3, 0.012))), view)
+
+
+def _crossing(frames: int) -> Scene:
+    """Two movers pass one before the other, a rigid one and one that walks."""
+    def view(time: float) -> View:
+        eye = np.array([-0.7 + 0.030 * time, -4.7, 1.8]) + sway(53, time, 0.02)
+        return View(look_at(eye, (0.1, 0.5, 0.7)), 0.85)
+    movers = (*figure(walking((1.3, 0.5), 1.5, 1.1), shirt="teal"), *cart(rolling((-1.4, -0.9), 0.1, 1.4, 0.0)))
+    return Scene((*courtyard(53, clear=2.2), *movers), view)
+
+
+def _approach(frames: int) -> Scene:
+    """A figure walks at the camera, which gives way sideways."""
+    def view(time: float) -> View:
+        eye = np.array([-0.8 + 0.032 * time, -4.8 - 0.004 * time, 1.6]) + sway(59, time, 0.02)
+        return View(look_at(eye, (0.1, 1.0, 0.9)), 0.85)
+    return Scene((*courtyard(59, clear=1.8), *figure(walking((0.5, 0.6), 2.8, 1.3), shirt="ochre")), view)
+
+
+def _balloon(frames: int) -> Scene:
+    """What moves never touches the ground: a ball that drifts and swells."""
+    def view(time: float) -> View:
+        eye = np.array([-0.9 + 0.034 * time, -4.4, 1.6]) + sway(61, time, 0.02)
+        return View(look_at(eye, (0.0, 1.0, 0.9)), 0.85)
+    return Scene((*courtyard(61, clear=1.6), balloon((-0.1, -0.9, 0.85), (-0.012, 0.008, 0.016))), view)
+
+
 def _loop(frames: int) -> Scene:
     def view(time: float) -> View:
         angle = 2 * np.pi * time / frames
@@ -104,6 +137,7 @@ SHOTS: dict[str, Callable[[int], Scene]] = {
     "zoom_still": _zoom_still, "zoom_dolly": _zoom_dolly, "strong_distortion": _strong_distortion,
     "large_mover": _large_mover, "loop": _loop, "static": _static,
     "tabletop": _tabletop, "stairs": _stairs,
+    "cart": _cart, "crossing": _crossing, "approach": _approach, "balloon": _balloon,
 }
 
 

@@ -1,8 +1,9 @@
 """Training room: the losses of the scene-flow method at followed pixels, calibrated so that one is a pixel; torch alone.
 
-The published ones (flow, disparity, acceleration; Zhang et al. 2021) with three of ours: straightness, which asks the depths of
-three frames for a steady motion without any field between; expansion, since what comes nearer grows in the picture; and the vote of
-the depth that training started from.
+The published ones (flow, disparity, acceleration; Zhang et al. 2021) with two of ours: expansion, since what comes nearer grows in the
+picture; and the vote of the depth that training started from. The published ones alone do not tell how far off a mover is: all depths
+of it times a number, with a motion times that number, fit as well, and a disparity is the smaller the farther it is. So the disparity is
+taken here relative to the depth, and the vote decides.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import torch
 
 from ..nets.scale_field import ScaleField
 from ..nets.scene_flow import SceneFlowField
-from .followed import UNIT, Cameras, Stops, Table
+from .followed import Cameras, Stops, Table
 
 Tensor = torch.Tensor
 NEAREST = 0.02  # depth, in units, below which nothing is projected
 DISPARITY = 10.0  # a tenth of relative error counts as much as a pixel
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
-SLACK = 2.0  # px per frame of acceleration beyond which more of it costs little more: gait, wrong flow
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,9 @@ class Points:
 
 def lift(stops: Stops, scale: ScaleField, cameras: Cameras) -> Points:
     """The stops at their corrected depths."""
-    depth = (stops.start + scale(stops.frame, stops.place, stops.thing)).exp()
+    depth = (stops.start + scale(stops.frame, stops.thing)).exp()
     world = (cameras.turn[stops.frame] @ (stops.ray * depth[:, None])[..., None])[..., 0] + cameras.eye[stops.frame]
     return Points(depth, world)
-
-
-def straightness(table: Table, scale: ScaleField, cameras: Cameras) -> Tensor:
-    """By how many px per frame the middle of three frames misses a steady motion, outliers held back; their mean."""
-    now, later, before = (lift(stops, scale, cameras) for stops in (table.here, table.there, table.before))
-    bend = (later.world - 2 * now.world + before.world).norm(dim=1) * cameras.focal / now.depth / table.gap
-    return (SLACK * torch.log1p((bend / SLACK) ** 2) * table.both).sum() / table.both.sum().clamp(min=1)
 
 
 def expansion(table: Table, scale: ScaleField, cameras: Cameras) -> Tensor:
@@ -51,12 +44,20 @@ def expansion(table: Table, scale: ScaleField, cameras: Cameras) -> Tensor:
     return DISPARITY * (miss.clamp(max=1.0) * table.grown).sum() / table.grown.sum().clamp(min=1)
 
 
-def vote(table: Table, scale: ScaleField, narrow: float) -> Tensor:
-    """Mean distance to the depth of the start, in units of its own error; `narrow` from 0, where all count, to 1, where outliers do not."""
+def vote(table: Table, scale: ScaleField) -> Tensor:
+    """Mean distance to the depth of the start, in units of its own error, outliers held back.
+
+    Not divided by how sure the votes are: where nobody knows, nobody holds what moves where it began.
+    """
     stops = (table.here, table.there)  # both, or the last frames of the shot would have less of a voice
     sure = torch.cat([part.sure for part in stops]).clamp(0.01, 0.99)
-    miss = torch.cat([scale(part.frame, part.place, part.thing) for part in stops]) ** 2 / (BELIEVED**2 * (1 / sure - 1))
-    return (sure * ((1 - narrow) * miss / 25 + narrow * torch.log1p(miss))).sum() / sure.sum()
+    miss = torch.cat([scale(part.frame, part.thing) for part in stops]) ** 2 / (BELIEVED**2 * (1 / sure - 1))
+    return (sure * torch.log1p(miss)).mean()
+
+
+def roughness(scale: ScaleField) -> Tensor:
+    """How unsteady the correction itself is, calibrated as the disparity is."""
+    return DISPARITY**2 * scale.roughness()
 
 
 def published(table: Table, scale: ScaleField, field: SceneFlowField, cameras: Cameras, frozen: bool) -> dict[str, Tensor]:
@@ -69,7 +70,7 @@ def published(table: Table, scale: ScaleField, field: SceneFlowField, cameras: C
     miss = (local[:, :2] / depth[:, None] - table.there.ray[:, :2]) * cameras.focal
     flow = miss.clamp(-50, 50).square().sum(1) if frozen else miss.abs().sum(1)
     return {
-        "flow": flow.mean(), "disparity": DISPARITY * UNIT * (1 / depth - 1 / later.depth).abs().mean(),
+        "flow": flow.mean(), "disparity": DISPARITY * ((1 / depth - 1 / later.depth).abs() * later.depth.detach()).mean(),
         "acceleration": ((second - first).abs().sum(1) * cameras.focal / now.depth.detach()).mean(),
     }
 

@@ -51,13 +51,11 @@ class Stops:
 
 @dataclass(frozen=True)
 class Table:
-    """Pixels of movers, where the flow sees them `gap` frames later, and as many frames before."""
+    """Pixels of movers, and where the flow sees them `gap` frames later."""
 
     here: Stops
     there: Stops
-    before: Stops
     gap: Tensor  # [N] frames
-    both: Tensor  # [N] bool: `before` is known
     growth: Tensor  # [N] log of how much larger the pixel's surroundings are seen `there`
     grown: Tensor  # [N] bool: growth is known
 
@@ -69,8 +67,8 @@ class Table:
 
     def to(self, device: torch.device) -> Table:
         """On another device."""
-        stops = (Stops(*(getattr(part, name.name).to(device) for name in fields(part))) for part in (self.here, self.there, self.before))
-        return Table(*stops, *(part.to(device) for part in (self.gap, self.both, self.growth, self.grown)))
+        stops = (Stops(*(getattr(part, name.name).to(device) for name in fields(part))) for part in (self.here, self.there))
+        return Table(*stops, *(part.to(device) for part in (self.gap, self.growth, self.grown)))
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
         if shot.row(number) is None or not start.moving[place].any():
             continue
         for gap in gaps:
-            (later, ahead), (earlier, back) = (_landed(shot, start, place, side * gap * shot.step) for side in (1, -1))
+            later, ahead = _landed(shot, start, place, gap * shot.step)
             if ahead is None:
                 continue
             y, x = np.nonzero(ahead[1])
@@ -117,22 +115,19 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
             chosen = np.sort(random.choice(len(y), min(MOST, len(y)), replace=False))
             y, x = y[chosen], x[chosen]
             own = np.stack([x, y], 1).astype(np.float32)
-            behind = back[0][y, x] if back else own
-            known = back[1][y, x] if back else np.zeros(len(y), bool)
             stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, later, ahead[0][y, x], unit)]
-            stops.append(_stop(shot, start, labels, earlier, behind, unit))
             growth = _growth(*ahead[:2], x, y)
             grown = np.isfinite(growth)
-            told = [np.full(len(y), gap), known, np.where(grown, growth, 0).astype(np.float32), grown]
+            told = [np.full(len(y), gap), np.where(grown, growth, 0).astype(np.float32), grown]
             parts.append([*(value for stop in stops for value in stop), *told])
     if not parts:
         return None
     columns = [np.concatenate(column) for column in zip(*parts)]
     names = _same(columns[THING], columns[6 + THING], max(int(plane.max()) for plane in labels) + 1)
-    for k in range(3):
+    for k in range(2):
         columns[6 * k + THING] = names[columns[6 * k + THING]]
     held = [torch.from_numpy(column) for column in columns]
-    return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(3)), *held[18:]), [names[plane] for plane in labels]
+    return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(2)), *held[12:]), [names[plane] for plane in labels]
 
 
 def still(shot: Shot, start: Start, place: int) -> Mask:

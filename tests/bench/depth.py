@@ -1,6 +1,9 @@
-"""Figures of depth on made shots with true cameras: `python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation]`.
+"""Figures of depth on made shots with true cameras.
 
-One scale for each whole shot; still and moving pixels apart; flicker along true flow. Prints a table for RESULTS.md.
+`python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation] [--keep FOLDER]`
+
+One scale for each whole shot; still and moving pixels apart; those within 8 px of a true silhouette; flicker along true flow. Prints a
+table for RESULTS.md. What stands in FOLDER is not made again.
 """
 
 from __future__ import annotations
@@ -28,14 +31,15 @@ from engine.stages import consistent_depth, depth, flow, movers, scene_movers  #
 from engine.store import write_json  # noqa: E402
 from engine.synth.shots import Shot, render  # noqa: E402
 
-SHOTS = ("orbit", "handheld", "large_mover", "walk_forward", "zoom_dolly", "strong_distortion")
+SHOTS = ("orbit", "handheld", "crossing", "cart", "approach", "balloon", "large_mover")  # all with movers; rigid: cart
+DONE = "seconds.txt"  # in the folder of a stage: how long it took
 FAR = 60.0  # metres beyond which nothing is scored
 
 
 def lay_out(shot: Shot, root: Path) -> dict[str, Path]:
     """The folders that the depth stages read: pictures and the true camera."""
     for name in ("frames", "orient"):
-        (root / name).mkdir()
+        (root / name).mkdir(parents=True, exist_ok=True)
     numbers = [int(number) for number in shot.frame]
     for number, picture in zip(numbers, shot.pictures):
         write_png(root / f"frames/{number:06d}.png", picture)
@@ -51,11 +55,15 @@ def lay_out(shot: Shot, root: Path) -> dict[str, Path]:
 def carry_out(stage, options, folders: dict[str, Path], root: Path, label: str = "") -> float:  # type: ignore[no-untyped-def]
     """CPU-seconds of one stage; its result is called `label`, or as the stage."""
     name = label or stage.__name__.rsplit(".", 1)[-1]
-    (root / name).mkdir()
+    if (root / name / DONE).is_file():
+        folders[name] = root / name
+        return float((root / name / DONE).read_text())
+    (root / name).mkdir(exist_ok=True)
     before = time.process_time()
     report = Report(name, lambda message: None, lambda *step: None)
     stage.run(Inputs(Request("clip", ("depth",), "store"), folders), options, report, root / name)
     folders[name] = root / name
+    (root / name / DONE).write_text(f"{time.process_time() - before:.2f}")
     return time.process_time() - before
 
 
@@ -69,7 +77,7 @@ def ways(scene_flow: bool, ablation: bool) -> list[tuple[str, object, object]]:
     return out
 
 
-def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]]) -> list[str]:
+def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]], keep: Path | None = None) -> list[str]:
     """One table row per way; the seconds are those of the way alone, the first with all that comes before it."""
     shot = render(name, frames, size)
     valid = [(truth > 0) & (truth < FAR) for truth in shot.depth]
@@ -77,17 +85,18 @@ def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[s
     moved = [mask & moving for mask, moving in zip(seen, shot.moving)]
     rows = []
     with tempfile.TemporaryDirectory() as held:
-        folders = lay_out(shot, Path(held))
+        root = keep / f"{name}_{size[0]}" if keep else Path(held)
+        folders = lay_out(shot, root)
         before = ((flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
-        spent = sum(carry_out(stage, options, folders, Path(held)) for stage, options in before)
+        spent = sum(carry_out(stage, options, folders, root) for stage, options in before)
         for label, stage, options in rows_of:
-            spent += carry_out(stage, options, folders, Path(held), label)
+            spent += carry_out(stage, options, folders, root, label)
             found = [read_depth(path)[0] for path in sorted(folders[label].glob("*.exr"))]
             figures = metrics.evaluate(found, list(shot.depth), valid, list(shot.moving))
-            still, moving = figures["still"], figures["moving"]
+            still, moving, rim = figures["still"], figures["moving"], metrics.rim(found, list(shot.depth), valid)
             flicker = [metrics.temporal(found, list(shot.depth), list(shot.flow), mask) for mask in (seen, moved)]
             rows.append(
-                f"| {name} | {label} | {still['absrel']:.4f} | {still['delta']:.3f} | {still['exact']:.3f} | {moving['absrel']:.4f} | "
+                f"| {name} | {label} | {still['absrel']:.4f} | {still['delta']:.3f} | {still['exact']:.3f} | {rim:.4f} | {moving['absrel']:.4f} | "
                 f"{moving['delta']:.3f} | {flicker[0]:.4f} | {flicker[1]:.4f} | {figures['shot']['scale']:.3f} | {spent / frames:.2f} |"
             )
             spent = 0.0
@@ -102,12 +111,13 @@ def main() -> None:
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--scene-flow", action="store_true", help="also what moves by scene flow")
     parser.add_argument("--ablation", action="store_true", help="the same with each loss off")
+    parser.add_argument("--keep", type=Path, help="folder in which results are kept and found again")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
-    print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | rim AbsRel | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in given.shots:
-        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation))), flush=True)
+        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation), given.keep)), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import torch
 from engine.contract import messages
 from engine.contract import options as o
 from engine.contract.job import Request
+from engine.dense import by_network
 from engine.geometry.camera import Camera
 from engine.media.flow import flow_path, write_flow
 from engine.media.frames import read_depth, write_depth, write_png
@@ -19,6 +21,7 @@ from engine.nets.scene_flow import SceneFlowField
 from engine.stage import Inputs, Report
 from engine.stages import consistent_depth
 from engine.store import read_json, write_json
+from engine.training import scene_flow_frames
 
 SIZE, COUNT, FOCAL = (96, 64), 12, 90.0
 TRUE = 4.0  # metres to the mover at the start; the wall stands at 8
@@ -123,7 +126,7 @@ def test_it_can_be_watched(done) -> None:
     assert "<svg" in page and "http" not in page
     assert all((room / "training" / name).is_file() for name in page.split('src="')[1:] for name in [name.split('"')[0]])
     curve = read_json(room / "training/loss.json")
-    assert len(curve) == report.figures["epochs"] and curve[0]["total"] > curve[-1]["straightness"]
+    assert len(curve) == report.figures["epochs"] and curve[0]["flow"] > curve[-1]["disparity"]
     assert "scene flow" in report.used
 
 
@@ -163,3 +166,18 @@ def test_single_points_move_as_pictures_do() -> None:
     points, times = torch.randn(7, 3), torch.rand(7)
     picture = field(points.T[None, :, :, None], times[None, None, :, None])[0, :, :, 0].T / 100
     assert torch.allclose(field.step(points, times), picture, atol=1e-6)
+
+
+def test_published_way_descends_and_stays_whole(made, tmp_path, monkeypatch) -> None:
+    """A depth network on whole frames, with a thin field and few epochs: every loss falls, and the frames come out whole."""
+    monkeypatch.setattr(scene_flow_frames, "SceneFlowField", partial(SceneFlowField, 24, 1, 4))
+    monkeypatch.setattr(by_network, "Settings", partial(scene_flow_frames.Settings, epochs=6, warm=3, fit=4))
+    monkeypatch.setattr(by_network, "WIDTH", 0.15)
+    report, said = carry_out(made[0], tmp_path, o.ConsistentDepth(method="published", gaps="1", effort=0.5))
+    curve = read_json(tmp_path / "training/loss.json")
+    assert len(curve) == report.figures["epochs"] == 7
+    assert curve[3]["flow"] < curve[1]["flow"]  # while the field warms up
+    assert curve[-1]["total"] < curve[4]["total"] and "acceleration" in curve[4]
+    assert any(isinstance(message, messages.Preview) for message in said)
+    depth, _ = read_depth(tmp_path / "000003.exr")
+    assert depth.shape == SIZE[::-1] and (np.array(depth) > 0).all()

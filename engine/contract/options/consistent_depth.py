@@ -16,15 +16,16 @@ class ConsistentDepth:
         choices=(
             ("temporal", "Along flow", "Robust averaging along optical flow, in seconds"),
             ("scene_flow", "Scene flow", "Learns where moving things are from how they must have moved, in minutes"),
+            ("published", "Scene flow, as published", "Fine-tunes a depth network on whole frames, in hours; wants a GPU"),
         ),
     )
     strength: float = option(1.0, "Strength", "Weight of the neighbours against the frame itself", low=0.0, high=10.0)
     reach: int = option(2, "Reach", "How many frames each way are averaged", low=0, high=16, unit="frames")
     effort: float = option(1.0, "Effort", "Scene flow: how long it is learned, against the usual", low=0.05, high=20.0)
     size: int = option(384, "Learning size", "Scene flow: longest side at which it is learned", low=64, high=2048, unit="px", advanced=True)
-    gaps: str = option("1,2,4,6,8", "Gaps", "Scene flow: distances in frames that are compared, separated by commas", advanced=True)
+    gaps: str = option("1,2,4,8", "Gaps", "Scene flow: distances in frames that are compared, separated by commas", advanced=True)
     weights: str = option(
-        "", "Weights", "Scene flow: other weights of its losses, like flow=1, disparity=1, acceleration=1, expansion=1, vote=0.1", advanced=True,
+        "", "Weights", "Scene flow: other weights of its losses, like flow=1, disparity=1, acceleration=1, expansion=1, vote=1", advanced=True,
     )
     film: bool = option(False, "Film", "Also write the depth as a coloured film, depth.mp4")
     page: bool = option(
