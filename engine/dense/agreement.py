@@ -42,7 +42,10 @@ def view(shot: Shot, row: int, device: torch.device) -> View:
 
 def pixels(points: Tensor, view: View) -> Tensor:
     """Points [H, W, 3] in the view's camera axes -> pixel indices [H, W, 2] (centres at whole numbers), lens included."""
-    x, y = (points[..., :2] / points[..., 2:].clamp(min=1e-6)).unbind(-1)
+    plane = points[..., :2] / points[..., 2:].clamp(min=1e-6)
+    if not bool(view.distortion.any()):
+        return plane * view.focal + view.centre - 0.5
+    x, y = plane.unbind(-1)
     k1, k2, p1, p2 = view.distortion
     r2 = x * x + y * y
     radial = 1 + r2 * (k1 + r2 * k2)

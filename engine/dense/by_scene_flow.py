@@ -18,6 +18,7 @@ from ..training.followed import Start, cameras, follow
 from ..training.growth import curves
 from ..training.outlines import levels
 from ..training.scene_flow_fit import Fit, Settings
+from . import parallel
 from .colours import of_depth
 from .shot import Array, Picture, Shot
 
@@ -78,7 +79,8 @@ class ByFlow:
                 report.preview(self.shot.numbers[busiest], path)
                 page.write(self.room, "Depth of what moves, by scene flow", fit.curve, [fit.phase(k) for k in range(len(fit.curve))])
 
-        self.fit.run(self.room / "state.npz", after)
+        with parallel.alone():
+            self.fit.run(self.room / "state.npz", after)
         shown = sorted({int(k) for k in np.linspace(0, len(self.labels) - 1, 5)} | {busiest})
         for place in shown:
             write_png(self.room / f"frame_{FRAME % self.shot.numbers[place]}.png", self._strip(place))

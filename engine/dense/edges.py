@@ -82,8 +82,17 @@ def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Ten
 
 def _greatest(values: Tensor, reach: int) -> Tensor:
     """The greatest of [H, W] within a square of `reach` px to each side, one axis after the other."""
-    rows = F.max_pool2d(values[None], (2 * reach + 1, 1), 1, (reach, 0))
-    return F.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))[0]
+    return _along(_along(values, reach).T, reach).T
+
+
+def _along(values: Tensor, reach: int) -> Tensor:
+    """The greatest of [H, W] within `reach` rows: spans that double from step to step, where a pooling looks at every row of its window."""
+    width, span = 2 * reach + 1, 1
+    best = F.pad(values, (0, 0, reach, reach), value=-torch.inf)
+    while span < width:
+        step = min(span, width - span)
+        best, span = torch.maximum(best[:-step], best[step:]), span + step
+    return best
 
 
 def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
@@ -106,4 +115,9 @@ def apart(picture: Tensor, seen: Tensor) -> Tensor:
 
 def better_half(differences: list[Tensor]) -> Tensor:
     """Mean over those of N that differ least: the others may not see the point."""
-    return torch.stack(differences).sort(0).values[: (len(differences) + 1) // 2].mean(0)
+    left, total, count = list(differences), 0.0, (len(differences) + 1) // 2
+    for _ in range(count):  # a sort over so few takes longer
+        for k in range(len(left) - 1, 0, -1):
+            left[k - 1], left[k] = torch.minimum(left[k - 1], left[k]), torch.maximum(left[k - 1], left[k])
+        total = total + left.pop(0)
+    return total / count

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Iterable
+from contextlib import contextmanager
+from typing import Callable, Iterable, Iterator
 
 import torch
 
@@ -25,4 +26,15 @@ def each(numbers: Iterable[int], work: Callable[[int], None], on: torch.device, 
             done()
     finally:
         pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """torch on one thread: steps over a few thousand numbers take longer on two, which wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
         torch.set_num_threads(before)

@@ -22,14 +22,16 @@ from ..contract.artifacts import FRAME
 from ..contract.options import SceneMovers
 from ..dense import parallel, sightings, stillness
 from ..dense.limits import limits
-from ..dense.shot import Picture, Shot, grid
+from ..dense.shot import Mask, Picture, Shot, grid
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
+from ..mattes.edge import soften
 from ..media.frames import read_png, write_png
 from ..stage import Inputs, Report
 
 LIKELY = "likely"  # folder of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
 NOISE = 0.5  # px of flow error
+EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
 ROUNDS = 3  # of hearing the frames around
 VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
@@ -111,5 +113,10 @@ def _decide(shot: Shot, number: int, room: Path) -> None:
     """The mask of one frame, without specks and rims."""
     if not _file(room, number).is_file():
         likely = _read(room / LIKELY, number)
-        mask = shot.movers(number) if likely is None else cleaned(likely > 0)
+        mask = shot.movers(number) if likely is None else _snapped(shot, number, cleaned(likely > 0))
         write_png(_file(room, number), np.where(mask, 255, 0).astype(np.uint8))
+
+
+def _snapped(shot: Shot, number: int, mask: Mask) -> Mask:
+    """The mask with its edge where the picture's edge is: flow blurs it by some px."""
+    return soften(shot.picture(number), mask.astype(np.float32), EDGE * shot.size[0]) > 0.5 if mask.any() else mask
