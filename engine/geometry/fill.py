@@ -16,7 +16,8 @@ Tensor = torch.Tensor
 def fill(measured: Tensor, weight: Tensor, guide: Tensor, smoothness: float, edge: float = 0.06, rounds: int = 16) -> Tensor:
     """The map [H, W] that follows `measured` [H, W] where `weight` [H, W] is high and its neighbours of like colour elsewhere.
 
-    `guide` [C, H, W] is the picture in 0..1, and whatever else shows where a surface ends; `edge` the colour step at which the membrane tears; `smoothness` is in units of weight.
+    `guide` [C, H, W] is the picture in 0..1, and whatever else shows where a surface ends; `edge` the colour step at which the
+    membrane tears; `smoothness` is in units of weight.
     """
     levels = [(weight * measured, weight, guide)]
     while min(levels[-1][1].shape) > 4:

@@ -25,7 +25,7 @@ from ..dense.limits import limits
 from ..dense.shot import Mask, Picture, Shot, grid
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
-from ..mattes.edge import soften
+from ..mattes.edge import band, within
 from ..media.frames import read_png, write_png
 from ..stage import Inputs, Report
 
@@ -119,4 +119,7 @@ def _decide(shot: Shot, number: int, room: Path) -> None:
 
 def _snapped(shot: Shot, number: int, mask: Mask) -> Mask:
     """The mask with its edge where the picture's edge is: flow blurs it by some px."""
-    return soften(shot.picture(number), mask.astype(np.float32), EDGE * shot.size[0]) > 0.5 if mask.any() else mask
+    if not mask.any():
+        return mask
+    soft, width = mask.astype(np.float32), EDGE * shot.size[0]
+    return within(shot.picture(number), *band(soft, width), soft, width) > 0.5
