@@ -36,14 +36,14 @@ DAVIS = ("blackswan", "bmx-trees", "dog", "kite-surf", "motocross-jump")
 ALPHA = ("matte_dancer_over_golf", "matte_lemur_fur_over_palawan")
 
 
-def prepare(clip: Path, last: int | None, root: Path) -> Inputs:
-    """The stages before the mattes; those after the solve where the shot holds a camera."""
+def prepare(clip: Path, last: int | None, root: Path, solved: bool = True) -> Inputs:
+    """The stages before the mattes; those after the solve, if wanted, where the shot holds a camera."""
     request, folders = Request(str(clip), ("camera", "mattes"), str(root), last=last), {}
     before = (
         ("frames", frames, o.Frames()), ("flow", flow, o.Flow()), ("movers", movers, o.Movers()), ("solve", solve, o.Solve()),
         ("orient", orient, o.Orient()), ("scene_movers", scene_movers, o.SceneMovers()),
     )
-    for name, stage, knobs in before:
+    for name, stage, knobs in before if solved else before[:3]:
         done = root / f"{name}.done"  # kept from an earlier run
         if not done.exists():
             shutil.rmtree(root / name, ignore_errors=True)
@@ -81,17 +81,21 @@ def truths(folder: Path, numbers: list[int]) -> dict[int, np.ndarray]:
     return {n: cv2.imdecode(np.fromfile(folder / f"{n:05d}.png", np.uint8), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255 for n in numbers}
 
 
-def davis(name: str, last: int | None, root: Path) -> str:
+def davis(name: str, last: int | None, root: Path, ways: str) -> str:
     """One row: J, F without a prompt, from the first mask, from the box of the first mask."""
     home = CLIPS / "3_gt" / f"davis_{name}"
-    inputs = prepare(home / "JPEGImages" / "480p" / name, last, root)
+    inputs = prepare(home / "JPEGImages" / "480p" / name, last, root, "moving" in ways)
     true = truths(home / "Annotations" / "480p" / name, Frames(inputs["frames"]).numbers)
     first = min(true)
     (root / "drawn").mkdir(exist_ok=True)
     shutil.copyfile(home / "Annotations" / "480p" / name / f"{first:05d}.png", root / "drawn" / f"{first:05d}.png")
     cells = []
     box = f"{first} box {','.join(f'{part:.3f}' for part in _box(true[first] > 0.5))}"
-    for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}, {"method": "drawn", "prompts": box}):
+    knobs_of = {"moving": {}, "drawn": {"method": "drawn", "drawn": str(root / "drawn")}, "box": {"method": "drawn", "prompts": box}}
+    for way, knobs in knobs_of.items():
+        if way not in ways:
+            cells += ["-"] * 3
+            continue
         start = time.process_time()
         found = matted(inputs, root / "room", **knobs)
         scores = [(matting.region(found[n] > 0.5, t > 0.5), matting.boundary(found[n] > 0.5, t > 0.5)) for n, t in true.items()]
@@ -146,7 +150,7 @@ def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
     return estimate_alpha_cf(picture.astype(np.float64), trimap / 255)
 
 
-def alpha(name: str, last: int | None, root: Path) -> str:
+def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
     """One row: the matting metrics of what moves, and of the first frame's true mask carried."""
     home = CLIPS / "5_derived" / name
     inputs = prepare(home / "rgb", last, root)
@@ -202,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
+    parser.add_argument("--ways", default="moving,drawn,box", help="of the DAVIS clips, which")
     parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
@@ -214,7 +219,7 @@ def main() -> None:
             print(head, "|---" * (head.count("|") - 1) + "|", sep="\n")
         for name in names:
             with tempfile.TemporaryDirectory() as scratch:
-                print(row(name, last, chosen.keep / name if chosen.keep else Path(scratch)), flush=True)
+                print(row(name, last, chosen.keep / name if chosen.keep else Path(scratch), chosen.ways), flush=True)
     if "speed" in chosen.clips:
         print("| size | threads | plain s | ours s | plain CPU-s | ours CPU-s | times as fast |", "|---" * 7 + "|", sep="\n")
         for size in ((1280, 720), (1920, 1080)):
