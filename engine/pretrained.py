@@ -7,19 +7,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .contract.places import weights_folder
+from . import weights
 from .failures import SetupFailure
 
 
 def find(given: str, name: str, what: str, remedy: dict[str, dict[str, str]]) -> Path:
-    """The folder that the user names, or the installed one; a failure says how to get it."""
-    path = Path(given) if given else weights_folder() / name
-    if not (path / "config.json").is_file():
+    """The folder that the user names, or the installed one of that name in weights.toml; a failure says how to get it."""
+    if not given:
+        return weights.need(name)
+    if not (Path(given) / "config.json").is_file():
         raise SetupFailure(
-            "weights-missing", f"{what} is not installed.", f"There is no config.json in {path}.",
-            f"Choose the folder of a copy of your own, with config.json and model.safetensors, or put it at {weights_folder() / name}.", remedy,
+            "weights-missing", f"{what} is not in this folder.", f"There is no config.json in {given}.",
+            "Choose the folder of a copy of your own, with config.json and model.safetensors, or import it in the add-on's preferences.", remedy,
         )
-    return path
+    return Path(given)
 
 
 def load(folder: Path, kinds: dict[str, str], purpose: str) -> Any:

@@ -28,12 +28,13 @@ from .subjects import fetch
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
 LONGEST = 320  # px: masks are carried at this size, and brought to the edges of the picture afterwards
-FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 1.0, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
+FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 0.5, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
 # what is carried, and how much less of it where own motion tells; being near; colours; the drawn frame itself; own motion; pixels around
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
 RECENT = 8  # frames whose colours count beside the key's
 LOCAL = 4  # frames back to which colours are known place by place
 SOLID = 1.5  # px: colours are learned where a mask is wider
+SPREAD = 0.7  # of what own motion says for the subject: evidence of motion reaches past its edges and fills its gaps
 LOST = 0.35  # of its usual size: a subject that has less is looked for
 FOUND = (0.1, 0.3)  # of the key's size: least size of what is found again, and log odds for each of its pixels
 
@@ -104,10 +105,11 @@ class Carrier:
         carried, trust, local = self._carried(frame, run, way)
         whole = self._colour_odds(run)
         calm = self._motion.calm(frame, run) if self._motion else 0.0
-        motion = MOTION * calm * self._motion.odds(frame, run, carried) if self._motion and calm else 0.0
+        motion = np.asarray(MOTION * calm * self._motion.odds(frame, run, carried) if self._motion and calm else 0.0, np.float32)
         # Where flow does not hold, things may come to light: near the subject colour decides, far from it nothing appears.
         near = HOME * np.clip(8 * cv2.GaussianBlur(carried, (0, 0), self.size[0] / 60) - 2, -4, 1)
-        odds = (FLOWN - CALMER * calm) * trust * (2 * carried - 1) + near + COLOUR * local.odds(bins, whole) + motion
+        odds = (FLOWN - CALMER * calm) * trust * (2 * carried - 1) + near + COLOUR * local.odds(bins, whole)
+        odds = odds + np.where(motion > 0, SPREAD * motion, motion)
         found = _anchored(_agreed(odds + NEARBY * self._homeward(frame, run, way).says(frame, colours), colours), carried)
         if np.count_nonzero(found > 0.5) < LOST * np.median([np.count_nonzero(self._belief(other) > 0.5) for other in (run[0], *run[-30:])]):
             found = np.maximum(found, self._found_again(COLOUR * whole[bins] + 1.5 * motion - 1, colours, run[0]))

@@ -153,12 +153,15 @@ def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
 def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
     """One row: the matting metrics of what moves, and of the first frame's true mask carried."""
     home = CLIPS / "5_derived" / name
-    inputs = prepare(home / "rgb", last, root)
+    inputs = prepare(home / "rgb", last, root, "moving" in ways)
     true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
     (root / "drawn").mkdir(exist_ok=True)
     shutil.copyfile(home / "alpha" / f"{min(true):05d}.png", root / "drawn" / f"{min(true):05d}.png")
     cells = []
-    for knobs in ({}, {"method": "drawn", "drawn": str(root / "drawn")}):
+    for way, knobs in (("moving", {}), ("drawn", {"method": "drawn", "drawn": str(root / "drawn")})):
+        if way not in ways:
+            cells += ["-"] * 4
+            continue
         found, before, rows = matted(inputs, root / "room", **knobs), None, []
         for n, t in true.items():
             flicker = matting.dtssd(found[n], found[before], t, true[before]) if before is not None else 0.0
@@ -206,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
-    parser.add_argument("--ways", default="moving,drawn,box", help="of the DAVIS clips, which")
+    parser.add_argument("--ways", default="moving,drawn,box", help="which masks: what moves, the first drawn, its box")
     parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():

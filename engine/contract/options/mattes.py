@@ -35,7 +35,7 @@ class Mattes:
         only=("method", "drawn"),
     )
     sam2: str = option(
-        "", "SAM 2.1", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("follow", "sam2"),
+        "", "SAM 2.1", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("follow", "sam2"), installed=("sam2_video",),
     )
     weights: str = option(
         "", "Weights", "File of Robust Video Matting's weights, in place of those that are installed", kind="file",
@@ -57,7 +57,7 @@ class Mattes:
         ),
     )
     vitmatte: str = option(
-        "", "ViTMatte", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("soft", "vitmatte"),
+        "", "ViTMatte", "Folder of the network (config.json, model.safetensors)", kind="folder", only=("soft", "vitmatte"), installed=("vitmatte",),
     )
     least: float = option(0.002, "Smallest", "Subjects smaller than this part of the picture are dropped", low=0.0, high=1.0)
     region: str = option("", "Region", "Keep subjects whose middle lies in 'left,top,right,bottom', in parts of the picture", advanced=True)
