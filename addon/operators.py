@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..engine.contract.option import WrongOption
 from ..engine.contract.stages import BY_NAME
-from . import jobs, preferences, request, results, settings
+from . import jobs, preferences, request, results, settings, setup
 from .importers.everything import OFFERS, import_all
 from .languages import CONTEXT, say
 from .languages.sentences import told
@@ -65,7 +65,7 @@ class UNFLATTEN_OT_run(_OnClip, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if preferences.engine_python() is None and not bpy.ops.unflatten.setup.poll():
-            cls.poll_message_set(say("Set up the engine first"))
+            cls.poll_message_set(say("The set-up is under way") if setup.busy() else say("Set up the engine first"))
             return False
         clip = clip_of(context)
         if clip is not None and (job := jobs.of(clip)) is not None and not job.finished:

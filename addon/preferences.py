@@ -94,8 +94,11 @@ def engine_python() -> Path | None:
     own = path_of("engine_python")
     if own:
         return own
-    candidates = [environment.python_of(engine_folder()), environment.python_of(ROOT / ".venv")]
-    return next((python for python in candidates if python.exists()), None)
+    folder = engine_folder()
+    if (folder / environment.STAMP).is_file() and environment.python_of(folder).exists():  # one that is being made, or was left half-made, is none
+        return environment.python_of(folder)
+    checkout = environment.python_of(ROOT / ".venv")
+    return checkout if checkout.exists() else None
 
 
 _override = ""

@@ -75,3 +75,17 @@ def test_a_sequence_carries_the_rate_of_the_scene(clip):
     assert request.request_of(clip, scene).fps == "24000/1001"
     scene.render.fps, scene.render.fps_base = 25, 1.0
     assert request.request_of(clip, scene).fps == "25"
+
+
+def test_a_half_made_engine_is_none(unflatten, scene, tmp_path, monkeypatch):
+    from unflatten.addon import environment, preferences
+
+    monkeypatch.setattr(preferences, "engine_folder", lambda: tmp_path / "engine")
+    monkeypatch.setattr(preferences, "path_of", lambda name: None)
+    monkeypatch.setattr(preferences, "ROOT", tmp_path)
+    python = environment.python_of(tmp_path / "engine")
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert preferences.engine_python() is None
+    (tmp_path / "engine" / environment.STAMP).touch()
+    assert preferences.engine_python() == python
