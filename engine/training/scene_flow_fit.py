@@ -38,7 +38,7 @@ class Settings:
     field_rate: float = 2e-3
     expansion: float = 1.0
     vote: float = 1.0
-    flow: float = 1.0
+    flow: float = 0.1  # more of it, and the depth follows a field that has not settled
     disparity: float = 1.0
     acceleration: float = 1.0
     smooth: float = 1.0
