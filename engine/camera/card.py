@@ -56,6 +56,8 @@ def _title(canvas: Canvas, report: dict[str, Any]) -> None:
         lens += f" +- {report['focal']['sigma_percent']:.1f} %"
     facts = (f"{report['solved']} of {report['total']} frames", f"error {report['error']['mean']:.2f} px",
              f"{report['points']} points", lens, f"scale {report['scale']}")
+    if report.get("scale_drift_percent") is not None:
+        facts = (*facts, f"drift +- {report['scale_drift_percent']:.1f} %")
     _write(canvas, "    ".join(facts), (EDGE, 80), 0.5, DIM)
     words = "; ".join(report["warnings"]) or ("no frame to distrust" if not distrust else f"distrust {len(distrust)} frames")
     _write(canvas, words[:150], (EDGE, 104), 0.5, WARN if report["warnings"] or distrust else GOOD)

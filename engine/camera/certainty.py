@@ -19,8 +19,11 @@ MOST, PER_VIEW = 120, 100  # views and observations of each that are looked at
 DRAWS = 24
 
 
-def path_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool) -> float | None:
-    """What the camera's places are likely off by (root mean square, aligned by a similarity), as part of the path's length.
+def path_sigmas(
+    state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool
+) -> tuple[float | None, float | None]:
+    """What the camera's places are likely off by (root mean square, aligned by a similarity), as part of the path's length, and by how
+    much the log of the scale may differ between the path's halves.
 
     Draws from the covariance of all unknowns together, the lens among them; None where it is not to be had.
     """
@@ -33,17 +36,27 @@ def path_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: floa
     place = -np.einsum("vji,vj->vi", bundle.rotation, bundle.translation)
     length = float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum())
     if len(place) < 3 or length < 1e-9:
-        return None
+        return None, None
     try:
         steps = _draws(bundle, few, loss, place)
     except np.linalg.LinAlgError:
-        return None
+        return None, None
     turn, shift = steps[:, :, :3], steps[:, :, 3:6]
     moved = place - np.einsum("vji,dvj->dvi", bundle.rotation, shift - np.cross(turn, bundle.translation[None]))
     off = [np.sqrt((np.linalg.norm(align(there, place).points(there) - place, axis=1) ** 2).mean()) for there in moved]
     # The solve itself rests on more observations than are looked at here.
     every = carrying(tracks, seen, CARRYING).sum()
-    return float(np.median(off)) / length * float(np.sqrt(len(few.track) / max(every, 1)))
+    calmer = float(np.sqrt(len(few.track) / max(every, 1)))
+    return calmer * float(np.median(off)) / length, _drift(moved, place, calmer)
+
+
+def _drift(moved: Array, place: Array, calmer: float) -> float | None:
+    """Root mean square of the log ratio of scale, second half of the path to first, over draws [D, V, 3] of its places [V, 3]."""
+    half = len(place) // 2
+    if half < 3 or min(np.ptp(part, axis=0).max() for part in (place[:half], place[half:])) < 1e-9:
+        return None
+    ratio = [align(place[half:], there[half:]).scale / max(align(place[:half], there[:half]).scale, 1e-9) for there in moved]
+    return calmer * float(np.sqrt((np.log(np.maximum(ratio, 1e-9)) ** 2).mean()))
 
 
 def _draws(bundle: adjust.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 GRID = (8, 6)  # cells across and down in which coverage is counted
 AGREE = 0.5  # part of what was followed that must agree with a camera from elsewhere
 LOOSE = 1.0  # % of the path's length
+DRIFTS = 3.0  # %
+ROLLS, SURE = 0.03, 5.0  # part of a frame's time over which rows are read out, and in standard errors
 FEW, NARROW = 25, 0.2  # tracks and coverage below which a frame is not to be trusted
 
 
@@ -99,6 +101,12 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
     path = report.get("path_sigma_percent", 0.0)
     if path > LOOSE:
         found.append(f"the camera's path is only known to {path:.1f} % of its length")
+    drift = report.get("scale_drift_percent", 0.0)
+    if drift > DRIFTS:
+        found.append(f"the scale may drift by {drift:.0f} % from the first half of the shot to the second")
+    rows = report.get("readout", {"share": 0.0, "sigma": 1.0})
+    if rows["share"] > ROLLS and rows["share"] > SURE * rows["sigma"]:
+        found.append("rolling shutter suspected, which is not solved")
     sigma = report["focal"].get("sigma_percent")
     if sigma is not None and sigma > 5:
         found.append(f"the focal length is only known to {sigma:.0f} %")

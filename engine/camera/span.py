@@ -42,6 +42,7 @@ class Solved:
     sigma: float | None  # standard error of log focal length
     keys: list[int]
     path: float | None = None  # what the places are likely off by, as part of the path's length
+    drift: float | None = None  # by how much the log of the scale may differ between the path's halves
     doubt: str = ""  # what speaks against the answer, in words
 
 
@@ -168,8 +169,8 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
         state, sigma = focal.settled(state, tracks, options.loss, VAGUE if sigma is None else sigma)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
-    path = certainty.path_sigma(state, tracks, fits, options.loss, zoom, known)
-    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path)
+    path, drift = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
+    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
 
 
 def _own(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import given, judgement, learned, loops
+from ..camera import given, judgement, learned, loops, shutter
 from ..camera import span as spans
 from ..camera.outcome import Outcome
 from ..camera.tracks import follow
@@ -139,6 +139,8 @@ def _outcome(
         about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
     if lead.path is not None:
         about["path_sigma_percent"] = round(100 * lead.path, 3)
+    if lead.drift is not None:
+        about["scale_drift_percent"] = round(100 * lead.drift, 3)
     about["warnings"] = [answer.doubt for _, answer in solved if answer.doubt]
     if len(solved) > 1:
         about["warnings"].append("the spans between cuts each have a world of their own")
@@ -148,7 +150,10 @@ def _outcome(
 def _told(frames: Frames, camera: Camera, tables: list[tuple[Array, ...]], about: dict[str, Any]) -> Outcome:
     """The outcome of a camera and the points, their observations (point, row of the camera, px at the frames' size) of each span."""
     xyz, track, row, xy = (np.concatenate([table[k] for table in tables]) for k in range(4))
-    residual = np.linalg.norm(camera.project(row, xyz[track])[0] - xy, axis=1)
+    miss = xy - camera.project(row, xyz[track])[0]
+    residual = np.linalg.norm(miss, axis=1)
+    share, sigma = shutter.readout(track, row, xy, miss, camera.size[1])
+    about["readout"] = {"share": round(share, 4), "sigma": round(sigma, 4)}
     length = np.bincount(track, minlength=len(xyz))
     error = np.bincount(track, residual, len(xyz)) / np.maximum(length, 1)
     angle = reprojection.parallax(xyz, camera.place, track, row)

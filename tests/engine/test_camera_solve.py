@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from camera_tracks import SIZE, make, path  # noqa: E402
 
-from engine.camera import adjust, bundle, diagnosis, focal, lenses, smooth, span  # noqa: E402
+from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
 from engine.contract.options import Solve  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
@@ -190,3 +190,30 @@ def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
     if not turning:
         slope = (bundle.moved(np.zeros(views * bundle.own + bundle.shared), np.array([tiny, 0, 0]) + 0 * bundle.points).residuals(tracks) - before) / tiny
         assert np.allclose(slope, by_point[:, :, 0], atol=1e-3 * np.abs(by_point).max())
+
+
+def test_rows_that_are_read_late_are_noticed() -> None:
+    poses, random = path(VIEWS), np.random.default_rng(3)
+    tracks = make(poses, FIXED, noise=0.0)
+    order = np.lexsort((tracks.view, tracks.track))
+    late = np.zeros_like(tracks.xy)
+    late[order[:-1]] = np.where((np.diff(tracks.track[order]) == 0)[:, None], np.diff(tracks.xy[order], axis=0), 0)
+    for share in (0.0, 0.1):
+        miss = share * late * (tracks.xy[:, 1:] / SIZE[1] - 0.5) + random.normal(0, 0.3, tracks.xy.shape)
+        found, sigma = shutter.readout(tracks.track, tracks.view, tracks.xy, miss, SIZE[1])
+        assert abs(found - share) < 4 * sigma and sigma < 0.02
+
+
+def test_scale_of_a_weak_link_may_drift() -> None:
+    poses = path(VIEWS)
+    tracks = make(poses, FIXED, noise=0.2)
+    half = VIEWS // 2
+    weak = tracks.where((tracks.view != half) | (tracks.track % 12 == 0))  # few points see across the middle
+    across = np.intersect1d(weak.track[weak.view < half], weak.track[weak.view > half])
+    weak = weak.where((weak.track % 12 == 0) | ~np.isin(weak.track, across))
+    drifts = []
+    for seen in (tracks, weak):
+        blank = np.full((int(seen.track.max()) + 1, 3), np.nan)
+        state = bundle.triangulated(bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank), seen, 3.0)
+        drifts.append(certainty.path_sigmas(state, seen, np.isfinite(state.points[seen.track, 0]), 0.3, False, False)[1])
+    assert 0 < drifts[0] < 0.02 and drifts[1] > 1.2 * drifts[0]

@@ -1,0 +1,117 @@
+"""How time and memory of the solve grow with the shot's length: a clip played to and fro. Run from the repository's root:
+
+    python tests/bench/scaling.py CLIP 100 500 2000 --first 98
+
+The clip is decoded once; a longer shot shows the same pictures again, forwards and backwards, each read anew. Nothing is masked, so that
+neither flow nor the search for movers, whose work is the same for each frame, is in the figures. Memory is the sum over all processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from engine.contract.job import Request  # noqa: E402
+from engine.contract.options import Frames, Solve  # noqa: E402
+from engine.media.frames import write_png  # noqa: E402
+from engine.stage import Inputs, Report  # noqa: E402
+from engine.stages import frames, solve  # noqa: E402
+
+
+def main() -> None:
+    """One row for each length."""
+    ask = argparse.ArgumentParser()
+    ask.add_argument("clip")
+    ask.add_argument("counts", nargs="+", type=int)
+    ask.add_argument("--first", type=int, default=100, help="frames of the clip that are used")
+    given = ask.parse_args()
+    print("| frames | size | placed | error, px | CPU-s | CPU-s a frame | peak memory of all processes, GB |\n|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        stage(frames, Frames(), root / "frames", given.clip, last=given.first)
+        for count in given.counts:
+            shot = longer(root, count)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            child = subprocess.Popen([sys.executable, __file__, "solve", str(shot)])
+            peak = watch(child)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            told = shot / "solve" / "report.json"
+            about = json.loads(told.read_text()) if told.is_file() else {"solved": 0, "error": {"mean": float("nan")}, "size": (0, 0)}
+            size, placed, error = "x".join(map(str, about["size"])), about["solved"], about["error"]["mean"]
+            print(f"| {count} | {size} | {placed} | {error:.2f} | {seconds:.0f} | {seconds / count:.3f} | {peak / 2**30:.2f} |", flush=True)
+
+
+def stage(what, options, room: Path, clip: str = "", last: int | None = None, **inputs: Path) -> None:
+    """One stage into a folder of its own."""
+    room.mkdir(parents=True, exist_ok=True)
+    what.run(Inputs(Request(clip=clip, wants=("camera",), store="", last=last), inputs), options, Report(room.name, lambda m: None, lambda *a: None), room)
+
+
+def longer(root: Path, count: int) -> Path:
+    """A shot of `count` frames that link to the decoded ones, with empty masks."""
+    shot, about = root / str(count), json.loads((root / "frames" / "clip.json").read_text())
+    there = about["frames"]
+    once = there + there[-2:0:-1]
+    for part in ("frames", "movers"):
+        (shot / part).mkdir(parents=True)
+    write_png(shot / "empty.png", np.zeros((36, 64), np.uint8))
+    for number in range(1, count + 1):
+        (shot / "frames" / f"{number:06d}.png").symlink_to(root / "frames" / f"{once[(number - 1) % len(once)]:06d}.png")
+        (shot / "movers" / f"{number:06d}.png").symlink_to(shot / "empty.png")
+    about.update(frames=list(range(1, count + 1)), times=[k / 25 for k in range(count)], cuts=[], duplicates=[])
+    (shot / "frames" / "clip.json").write_text(json.dumps(about))
+    return shot
+
+
+def watch(child: subprocess.Popen) -> int:
+    """Wait for a process; the most bytes that it and its descendants held at once (shared pages counted once, by Pss)."""
+    most = 0
+    done = threading.Event()
+    threading.Thread(target=lambda: (child.wait(), done.set()), daemon=True).start()
+    while not done.wait(0.5):
+        most = max(most, sum(map(held, family(child.pid))))
+    return most
+
+
+def family(parent: int) -> list[int]:
+    """A process and all that descend from it."""
+    found, parents = [parent], {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                parents[int(entry)] = int(Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+    for pid in found:
+        found += [one for one, above in parents.items() if above == pid]
+    return found
+
+
+def held(pid: int) -> int:
+    """Bytes of a process."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "solve":
+        shot = Path(sys.argv[2])
+        stage(solve, Solve(), shot / "solve", frames=shot / "frames", movers=shot / "movers")
+    else:
+        main()
