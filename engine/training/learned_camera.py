@@ -19,11 +19,12 @@ from ..failures import RequestFailure, ShotFailure
 from ..media.frames import Frames
 from ..nets.depth_resnet import STRIDE
 from .depth_motion import ALIKE, Clip, Learner, Settings, learn, say
-from .motion_losses import Scene, rotations
+from .motion_losses import Scene, fetch, move, other, rotations
 
 Array = NDArray[np.float64]
 EPOCHS, STEPS, BATCH = 20, 40, 4  # a usual training
 LONGEST = 4  # frames between the two of a pair at most, where the camera hardly moves from one to the next
+EXPLAINED = 0.1  # of the difference between two pictures that what was learned must explain, to count as learned
 TELLING = 3 * ALIKE  # mean difference of two pictures, of 1, from which a pair teaches well
 
 
@@ -63,7 +64,27 @@ def learned(
             "no-motion", "The camera cannot be learned.", "The pictures hardly differ: nothing tells near from far.",
             "Nothing needs solving: place a still camera by hand. Mattes and slow motion work without it.",
         ) from None
+    explained = _explained(learner, clips, settings.gap, device)
+    if explained < EXPLAINED:
+        raise ShotFailure(
+            "not-learned", "The camera was not learned.",
+            f"What the networks say explains {100 * max(0.0, explained):.0f} % of the change from frame to frame: no more than chance.",
+            "Let them learn longer, best on a graphics card, or start from networks trained on more footage.", {"solve": {"effort": 4 * effort}},
+        )
     return [_span(learner, clip, numbers, device) for clip, numbers in zip(clips, spans)], curve
+
+
+def _explained(learner: Learner, clips: list[Clip], gap: int, device: torch.device) -> float:
+    """How much less two pictures differ once the one is warped onto the other: 1 is all, 0 and below no better than leaving them as they are."""
+    warped = plain = 0.0
+    for clip in clips:
+        for first in range(0, len(clip) - gap, max(1, len(clip) // 8)):
+            scene = say(learner, clip[first], clip[first + gap], device)
+            moved = move(scene.depth, scene.intrinsics, rotations(scene.rotation), scene.background + scene.residual)
+            seen = moved.inside[:, None]
+            warped += float(((fetch(other(scene.rgb), moved.place) - scene.rgb).abs() * seen).sum())
+            plain += float(((other(scene.rgb) - scene.rgb).abs() * seen).sum())
+    return 1 - warped / plain if plain > 0 else 0.0
 
 
 def _gap(clips: list[Clip]) -> int:

@@ -70,7 +70,7 @@ def _world(world: World) -> str:
     """The cloud, the camera's path and the script that turns them."""
     kept = np.linspace(0, len(world.xyz) - 1, min(MOST, len(world.xyz))).astype(int) if len(world.xyz) else np.zeros(0, int)
     xyz, place = np.asarray(world.xyz, "<f4")[kept], world.poses[:, :3, 3]
-    middle = np.median(xyz, 0) if len(xyz) else place.mean(0)
+    middle = 0.6 * np.median(xyz, 0) + 0.4 * place.mean(0) if len(xyz) else place.mean(0)
     everything = np.concatenate([xyz, place]) if len(xyz) else place
     span = float(np.percentile(np.linalg.norm(everything - middle, axis=1), 90)) or 1.0
     held = json.dumps({

@@ -60,6 +60,7 @@ def carry_out(stage, options, folders: dict[str, Path], root: Path, on_progress=
 def quick(monkeypatch) -> o.Solve:
     """Two epochs of two steps with thin networks: what is learned is nothing yet, but all that is made of it is there."""
     monkeypatch.setattr(learned_camera, "STEPS", 2)
+    monkeypatch.setattr(learned_camera, "EXPLAINED", -np.inf)
     monkeypatch.setattr(learned_camera, "EPOCHS", 2)
     monkeypatch.setattr(learned_camera, "Settings", lambda **given: Settings(**{**given, "width": 0.07, "batch": 1}))
     devices.pick("cpu")
@@ -158,6 +159,30 @@ def test_a_solve_without_tracks_offers_to_learn(tmp_path) -> None:
     with pytest.raises(ShotFailure) as refused:
         carry_out(solve, o.Solve(), folders, tmp_path)
     assert refused.value.change == {"solve": {"method": "self_supervised"}} and "networks learn" in refused.value.remedy
+
+
+def test_what_explains_nothing_is_refused_and_what_is_true_is_not(shot, quick, monkeypatch, tmp_path) -> None:
+    """Networks after four steps know nothing; the true depth and path explain most of the change between two frames."""
+    monkeypatch.setattr(learned_camera, "EXPLAINED", 0.1)
+    frames = Frames(lay_out(list(shot.pictures), tmp_path)["frames"])
+    with pytest.raises(ShotFailure, match="was not learned") as refused:
+        learned_camera.learned(frames, 128, 0.5, "", torch.device("cpu"), tmp_path / "room", lambda *told: None)
+    assert refused.value.change == {"solve": {"effort": 2.0}}
+    poses, gap = shot.world_from_camera, COUNT - 1
+
+    def says(learner, first, second, where) -> object:
+        there = np.linalg.inv(poses[gap]) @ poses[0]
+        both = np.stack([there, np.linalg.inv(there)])
+        lens = np.array([[shot.focal[0, 0], 0, shot.centre[0, 0] - 0.5], [0, shot.focal[0, 1], shot.centre[0, 1] - 0.5], [0, 0, 1]])
+        rgb = np.stack([first, second]).transpose(0, 3, 1, 2) / 255
+        depth = np.where(shot.depth[[0, gap]] > 0, shot.depth[[0, gap]], 80)[:, None]
+        held = {"rgb": rgb, "depth": depth, "background": both[:, :3, 3, None, None], "residual": 0 * rgb, "intrinsics": np.stack([lens, lens])}
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in held.items()}
+        return SimpleNamespace(**tensors, rotation=torch.from_numpy(both[:, :3, :3].astype(np.float32)))
+
+    monkeypatch.setattr(learned_camera, "say", says)
+    monkeypatch.setattr(learned_camera, "rotations", lambda turn: turn)
+    assert learned_camera._explained(None, [shot.pictures], gap, torch.device("cpu")) > 0.2
 
 
 def test_what_cannot_be_learned_is_refused(quick, tmp_path) -> None:
