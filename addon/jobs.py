@@ -5,6 +5,7 @@ Headless callers use the same jobs and block: see `wait`.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class StageState:
     used: str = ""
     seconds: float = 0.0
     reused: bool = False
+    losses: list[float] = field(default_factory=list)  # of a stage that learns, as it told them
 
 
 @dataclass
@@ -107,6 +109,9 @@ class Job:
         state = self.stages.setdefault(it.stage, StageState())
         state.status, state.done, state.total, state.note = "running", it.done, it.total, it.note
         self.overall, self.seconds_left = it.overall, it.seconds_left
+        told = re.search(r"\bloss (\d+(?:\.\d+)?)", it.note)
+        if told:
+            state.losses.append(float(told.group(1)))
 
     def _on_preview(self, it: messages.Preview) -> None:
         pixels = read(it.path)

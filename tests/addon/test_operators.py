@@ -169,3 +169,14 @@ def test_without_a_clip_or_an_engine_the_button_says_why(unflatten, scene, monke
     monkeypatch.setattr(preferences, "engine_python", lambda: PYTHON)
     assert not bpy.ops.unflatten.run.poll()
     assert not bpy.ops.unflatten.import_results.poll()
+
+
+def test_losses_of_a_stage_that_learns_are_kept_for_the_panel(unflatten):
+    from unflatten.addon import jobs
+    from unflatten.engine.contract import messages
+    from unflatten.engine.contract.job import Request
+
+    job = jobs.Job("clip", 1, Request("clip", ("camera",), "store"))
+    for done, note in ((0, ""), (1, "learning: loss 0.671"), (2, "learning: loss 0.6"), (3, "following points")):
+        job._take(messages.Progress("solve", done, 3, 0.1, None, note))
+    assert job.stages["solve"].losses == [0.671, 0.6] and job.stages["solve"].note == "following points"
