@@ -28,13 +28,13 @@ from .subjects import fetch
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
 LONGEST = 320  # px: masks are carried at this size, and brought to the edges of the picture afterwards
-FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 0.5, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
+FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 1.0, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
 # what is carried, and how much less of it where own motion tells; being near; colours; the drawn frame itself; own motion; pixels around
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
 RECENT = 8  # frames whose colours count beside the key's
 LOCAL = 4  # frames back to which colours are known place by place
 SOLID = 1.5  # px: colours are learned where a mask is wider
-SPREAD = 0.7  # of what own motion says for the subject: evidence of motion reaches past its edges and fills its gaps
+REACH = 5  # px, side of a square: evidence of motion reaches so far past the edges of what moves
 LOST = 0.35  # of its usual size: a subject that has less is looked for
 FOUND = (0.1, 0.3)  # of the key's size: least size of what is found again, and log odds for each of its pixels
 
@@ -109,7 +109,7 @@ class Carrier:
         # Where flow does not hold, things may come to light: near the subject colour decides, far from it nothing appears.
         near = HOME * np.clip(8 * cv2.GaussianBlur(carried, (0, 0), self.size[0] / 60) - 2, -4, 1)
         odds = (FLOWN - CALMER * calm) * trust * (2 * carried - 1) + near + COLOUR * local.odds(bins, whole)
-        odds = odds + np.where(motion > 0, SPREAD * motion, motion)
+        odds = odds + (_inward(motion) if motion.ndim else 0.0)
         found = _anchored(_agreed(odds + NEARBY * self._homeward(frame, run, way).says(frame, colours), colours), carried)
         if np.count_nonzero(found > 0.5) < LOST * np.median([np.count_nonzero(self._belief(other) > 0.5) for other in (run[0], *run[-30:])]):
             found = np.maximum(found, self._found_again(COLOUR * whole[bins] + 1.5 * motion - 1, colours, run[0]))
@@ -202,6 +202,11 @@ def _agreed(odds: Picture, colours: NDArray[np.float32]) -> Picture:
         around = np.clip(guide(colours, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
         likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
     return likely
+
+
+def _inward(motion: Picture) -> Picture:
+    """Log odds of own motion, drawn in where they speak for the subject."""
+    return np.where(motion > 0, cv2.erode(motion, np.ones((REACH, REACH), np.uint8)).clip(0), motion)
 
 
 def _anchored(likely: Picture, carried: Picture) -> Picture:

@@ -171,7 +171,7 @@ def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
 
 
-def speed(size: tuple[int, int], root: Path, count: int = 8, turns: int = 3) -> str:
+def speed(size: tuple[int, int], root: Path, count: int = 6, turns: int = 2) -> str:
     """A row: seconds a frame from PNG to PNG, by the clock and of the CPU, one after the other unfused against the stage's way, in turn."""
     from engine import device
     from engine.mattes import people
