@@ -172,6 +172,7 @@ class System:
             self._hold_zoom(views, own, loss)
         if bundle.usual is not None:
             self._hold_usual(views, own, loss)
+
     def _hold_usual(self, views: int, own: int, loss: float) -> None:
         """Next to nothing, but enough where nothing else tells focal length or distortion."""
         bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
@@ -197,7 +198,7 @@ class System:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
         half, cross, reduced = self._eliminated(damping)
         right = self.gradient - cross @ np.einsum("pji,pj->pi", half, self.point_gradient).ravel()
-        step = -splu(reduced.tocsc()).solve(right)
+        step = -_solved(reduced, right)
         inner = np.einsum("pji,pj->pi", half, self.point_gradient) + (cross.T @ step).reshape(-1, 3)
         return step, -np.einsum("pij,pj->pi", half, inner)
 
@@ -241,8 +242,13 @@ class System:
             pick[np.arange(views) * own + own - 1] = 1 / views
         else:
             pick[views * own] = 1.0
-        variance = float(pick @ splu(self.reduced(0.0).tocsc()).solve(pick)) * self.spread * self.length
+        variance = float(pick @ _solved(self.reduced(0.0), pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
+
+
+def _solved(normal: sparse.csr_matrix, right: Array) -> Array:
+    """The solution of a symmetric positive system: ordered as one and without pivots it fills in far less than any other."""
+    return splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(right)
 
 
 def repeats(tracks: Tracks) -> float:

@@ -46,6 +46,13 @@ class State:
         return np.where((local[:, 2] > 1e-6) & self.posed[tracks.view] & np.isfinite(error), error, np.inf)
 
 
+def spread(state: State, most: int) -> NDArray[np.bool_]:
+    """`most` of the posed views [V], evenly spread; all where there are no more."""
+    posed, some = np.flatnonzero(state.posed), np.zeros_like(state.posed)
+    some[posed[np.unique(np.linspace(0, len(posed) - 1, most).round().astype(int))]] = True
+    return some
+
+
 def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2e-3, rounds: int = 3) -> State:
     """The state with a point for every track that at least three posed views see within `limit` px of each other's word.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..geometry.similarity import align
 from . import adjust
-from .bundle import State, carrying
+from .bundle import State, carrying, spread
 from .mapping import PER_VIEW as CARRYING
 from .tracks import Tracks
 
@@ -27,9 +27,7 @@ def path_sigmas(
 
     Draws from the covariance of all unknowns together, the lens among them; None where it is not to be had.
     """
-    posed = np.flatnonzero(state.posed)
-    some = np.zeros_like(state.posed)
-    some[posed[np.unique(np.linspace(0, len(posed) - 1, MOST).round().astype(int))]] = True
+    some = spread(state, MOST)
     seen = np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view]
     seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
     bundle, few, _ = adjust.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, vector_from_rotation
 from . import adjust, lenses
-from .bundle import State, triangulated
+from .bundle import State, spread, triangulated
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -80,11 +80,7 @@ def _fitted(state: State, tracks: Tracks, loss: float, limit: float, per_view: i
 
     With a `judge` only some views are adjusted.
     """
-    some = state.posed.copy()
-    if judge is not None:
-        posed = np.flatnonzero(some)
-        some[:] = False
-        some[posed[np.unique(np.linspace(0, len(posed) - 1, MOST).round().astype(int))]] = True
+    some = state.posed if judge is None else spread(state, MOST)
     base = judge or state
     seen = np.isfinite(base.points[tracks.track, 0]) & (base.errors(tracks) < limit) & some[tracks.view]
     seen &= np.bincount(tracks.track[seen], minlength=len(base.points))[tracks.track] >= 2

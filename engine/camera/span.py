@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import child
 from ..contract.options import Solve
 from ..failures import ChildFailure, Failure, ShotFailure
+from ..geometry.pose import invert
 from . import adjust, bundle, certainty, diagnosis, focal, mapping, smooth, tripod
 from .bundle import State
 from .tracks import Tracks
@@ -20,11 +21,13 @@ from .tracks import Tracks
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view in our own adjustment
 SUSPECT = 1.2  # px of mean error over all still tracks
+JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
 ROUNDS = 60  # of our own adjustment of a zoom
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
 LEFT = 3.0  # what turns leave, in units of what any travel would leave, above which travel is tried
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
+FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 
@@ -120,8 +123,7 @@ def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagn
     some = tracks.where(kept)
     few = replace(some, view=some.view // every).long(3)
     zoomed = _travelled(replace(question, views=-(-question.views // every)), few, found, True)
-    error = fixed.state.errors(some)[~some.moving]
-    return _miss(zoomed) < BETTER * float(np.minimum(error, mapping.COARSE).mean())
+    return _miss(zoomed) < BETTER * _missed(fixed.state, some)
 
 
 def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
@@ -194,8 +196,17 @@ def _own(
     """The state after `rounds` of our own adjustment, and the standard error of its log focal length."""
     # What the shot did not tell was left at 0, but is not known: k1 always counts in the uncertainty.
     free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))})) if not zoom else (0,)
-    start, few, posed = adjust.of_state(state, tracks, fits, STEER, zooming=zoom, known=known, free=free)
-    best, sigma = adjust.adjust(start, few, loss, rounds)
+    some = state.posed if rounds else bundle.spread(state, JUDGED)
+    use = fits & some[tracks.view]
+    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+    start, few, posed = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, known=known, free=free)
+    try:
+        best, sigma = adjust.adjust(start, few, loss, rounds)
+    except MemoryError:
+        raise ShotFailure(
+            "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
+            "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
+        ) from None
     pose, focal = state.pose.copy(), state.focal.copy()
     pose[posed, :3, :3], pose[posed, :3, 3] = best.rotation, best.translation
     focal[posed] = focal[posed] if known else np.exp(best.log_focal)
@@ -211,21 +222,38 @@ def _suspicious(fixed: Solved) -> bool:
 
 def _may_zoom(fixed: Solved, loss: float) -> bool:
     """Whether a focal length for each view would change much and explain more: worth a solve with zoom."""
+    state = replace(fixed.state, posed=bundle.spread(fixed.state, JUDGED))
+    rows = fixed.fits & state.posed[fixed.tracks.view]
     try:
-        freed, _ = _own(fixed.state, fixed.tracks, fixed.fits, loss, True, False, 6)
+        freed, _ = _own(state, fixed.tracks, rows, loss, True, False, 6)
     except (RuntimeError, np.linalg.LinAlgError):
         return False
-    low, high = np.quantile(freed.focal[fixed.state.posed], [0.05, 0.95])
-    rows = fixed.fits
-    before = fixed.state.errors(fixed.tracks)[rows]
+    low, high = np.quantile(freed.focal[state.posed], [0.05, 0.95])
+    before = state.errors(fixed.tracks)[rows]
     after = bundle.triangulated(freed, fixed.tracks, mapping.FINE).errors(fixed.tracks)[rows]
     return high / low > 1.03 and float(np.minimum(after, 4).mean()) < 0.98 * float(np.minimum(before, 4).mean())
 
 
 def _miss(solved: Solved) -> float:
     """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much."""
-    error = solved.state.errors(solved.tracks)[~solved.tracks.moving]
-    return float(np.minimum(error, mapping.COARSE).mean())
+    if solved.motion == "free":
+        return _missed(solved.state, solved.tracks)
+    return float(np.minimum(_still_errors(solved.state, solved.tracks), mapping.COARSE).mean())
+
+
+def _missed(state: State, tracks: Tracks) -> float:
+    """The same for a camera that travels. What is too far for a point may still fit as something far: that is no miss."""
+    track, first = np.unique(tracks.track, return_index=True)
+    place, posed = invert(state.pose), state.posed[tracks.view[first]] & ~np.isfinite(state.points[track, 0])
+    track, first = track[posed], first[posed]
+    view, points = tracks.view[first], state.points.copy()
+    depth = FAR * np.nanmedian(np.linalg.norm(state.points - place[state.posed, :3, 3].mean(0), axis=1))
+    points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(tracks)[first])
+    return float(np.minimum(_still_errors(replace(state, points=points), tracks), mapping.COARSE).mean())
+
+
+def _still_errors(state: State, tracks: Tracks) -> NDArray[np.float64]:
+    return state.errors(tracks)[~tracks.moving]
 
 
 def _still(tracks: Tracks) -> Tracks:

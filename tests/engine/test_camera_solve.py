@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,3 +219,17 @@ def test_scale_of_a_weak_link_may_drift() -> None:
         state = bundle.triangulated(bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank), seen, 3.0)
         drifts.append(certainty.path_sigmas(state, seen, np.isfinite(state.points[seen.track, 0]), 0.3, False, False)[1])
     assert 0 < drifts[0] < 0.02 and drifts[1] > 1.2 * drifts[0]
+
+
+def test_what_is_too_far_for_a_point_is_no_miss() -> None:
+    """Half of the tracks lie hundreds of times farther than the camera travels: they have no point, and yet fit."""
+    random, poses = np.random.default_rng(3), path(VIEWS, travel=0.3)
+    xyz = np.r_[random.uniform([-2, -1, 3], [2, 1, 8], (50, 3)), random.uniform([-90, -50, 300], [90, 50, 500], (50, 3))]
+    local = np.einsum("vij,pj->vpi", invert(poses)[:, :3, :3], xyz) + invert(poses)[:, None, :3, 3]
+    xy = lens.project(local.reshape(-1, 3), np.full(2, 500.0), np.array([320.0, 180.0]), np.zeros(4)) + random.normal(0, 0.1, (VIEWS * 100, 2))
+    tracks = Tracks(np.tile(np.arange(100), VIEWS), np.repeat(np.arange(VIEWS), 100), xy, np.zeros(VIEWS * 100, bool))
+    points = np.where(np.arange(100)[:, None] < 50, xyz, np.nan)
+    state = bundle.State(SIZE, np.full(VIEWS, 500.0), np.zeros(4), invert(poses), np.ones(VIEWS, bool), points)
+    assert span._missed(state, tracks) < 0.3
+    away = replace(state, pose=state.pose[::-1])
+    assert span._missed(away, tracks) > 2  # wrong poses fit nothing, far or near
