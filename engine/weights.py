@@ -40,6 +40,11 @@ class Weights:
     commercial: bool = True  # whether the licence allows commercial use
     folder: bool = False  # a folder as transformers saves it, in place of one file
 
+    @property
+    def form(self) -> str:
+        """What `weights import` takes."""
+        return "FOLDER" if self.folder else "FILE"
+
 
 def table() -> dict[str, Weights]:
     """Every entry by name."""
@@ -59,7 +64,7 @@ def find(name: str) -> Path | None:
         raise SetupFailure(
             "weights-damaged", f"The weights '{name}' are not those that were installed.",
             f"The checksum of {path} differs." if known else f"{path} came there by another way, so nothing tells whether it is whole.",
-            f"Run `python -m engine weights import {name} {'FOLDER' if entry.folder else 'FILE'}` with a good copy.",
+            f"Run `python -m engine weights import {name} {entry.form}` with a good copy.",
         )
     return path
 
@@ -70,7 +75,7 @@ def need(name: str) -> Path:
     if path is None:
         raise SetupFailure(
             "weights-missing", f"The weights '{name}' are not installed.", f"{table()[name].purpose} needs them ({table()[name].licence}).",
-            f"Run `python -m engine weights import {name} {'FOLDER' if table()[name].folder else 'FILE'}` with a copy of your own, or import it in the "
+            f"Run `python -m engine weights import {name} {table()[name].form}` with a copy of your own, or import it in the "
             "add-on's preferences" + (f"; its authors publish it at {table()[name].address}." if table()[name].address else "."),
         )
     return path
@@ -140,7 +145,7 @@ def fetch(name: str, tell: Callable[[int, int], None] = lambda done, total: None
         raise SetupFailure(
             "weights-missing", f"'{name}' cannot be fetched.", "No address with a checksum is published for it.",
             f"Get it from its authors{' at ' + entry.address if entry.address else ''}, then `python -m engine weights import {name} "
-            f"{'FOLDER' if entry.folder else 'FILE'}`.",
+            f"{entry.form}`.",
         )
     target = weights_folder() / entry.file
     part = target.with_name(f".{target.name}.part")

@@ -197,10 +197,9 @@ class System:
     def step(self, damping: float) -> tuple[Array, Array]:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
         half, cross, reduced = self._eliminated(damping)
-        right = self.gradient - cross @ np.einsum("pji,pj->pi", half, self.point_gradient).ravel()
-        step = -_solved(reduced, right)
-        inner = np.einsum("pji,pj->pi", half, self.point_gradient) + (cross.T @ step).reshape(-1, 3)
-        return step, -np.einsum("pij,pj->pi", half, inner)
+        pull = np.einsum("pji,pj->pi", half, self.point_gradient)
+        step = -_solved(reduced, self.gradient - cross @ pull.ravel())
+        return step, -np.einsum("pij,pj->pi", half, pull + (cross.T @ step).reshape(-1, 3))
 
     def reduced(self, damping: float) -> sparse.csr_matrix:
         """The normal matrix [C, C] of what is left without the points."""

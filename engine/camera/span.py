@@ -235,25 +235,23 @@ def _may_zoom(fixed: Solved, loss: float) -> bool:
 
 
 def _miss(solved: Solved) -> float:
-    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much."""
-    if solved.motion == "free":
-        return _missed(solved.state, solved.tracks)
-    return float(np.minimum(_still_errors(solved.state, solved.tracks), mapping.COARSE).mean())
+    """`_missed` of an answer whose camera travels."""
+    return _missed(solved.state, solved.tracks)
 
 
 def _missed(state: State, tracks: Tracks) -> float:
-    """The same for a camera that travels. What is too far for a point may still fit as something far: that is no miss."""
+    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much.
+
+    What is too far for a point may still fit as something far: that is no miss.
+    """
     track, first = np.unique(tracks.track, return_index=True)
     place, posed = invert(state.pose), state.posed[tracks.view[first]] & ~np.isfinite(state.points[track, 0])
     track, first = track[posed], first[posed]
     view, points = tracks.view[first], state.points.copy()
     depth = FAR * np.nanmedian(np.linalg.norm(state.points - place[state.posed, :3, 3].mean(0), axis=1))
     points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(tracks)[first])
-    return float(np.minimum(_still_errors(replace(state, points=points), tracks), mapping.COARSE).mean())
-
-
-def _still_errors(state: State, tracks: Tracks) -> NDArray[np.float64]:
-    return state.errors(tracks)[~tracks.moving]
+    error = replace(state, points=points).errors(tracks)[~tracks.moving]
+    return float(np.minimum(error, mapping.COARSE).mean())
 
 
 def _still(tracks: Tracks) -> Tracks:
