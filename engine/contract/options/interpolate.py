@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..option import option
+from .films import CODECS
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,7 @@ class Interpolate:
     )
     codec: str = option(
         "h264", "Codec", "How the video is coded; colour tags and range are those of the clip", only=("output", "video"), advanced=True,
-        choices=(
-            ("h264", "H.264", "8 bit, MP4: small, plays everywhere"),
-            ("h265", "H.265", "10 bit, MP4: smaller, keeps gradients"),
-            ("prores", "ProRes 422 HQ", "10 bit, MOV: large, for editing and grading"),
-        ),
+        choices=CODECS,
     )
     crf: int = option(18, "Video quality", "Rate factor of H.264 and H.265: less is better and larger", low=0, high=51, advanced=True)
     sound: bool = option(True, "Sound", "Keep the clip's sound, stretched with its pitch kept; not with a speed curve or times", advanced=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..option import option
+from .films import CODECS
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,6 @@ class Mattes:
     behind: str = option("", "Preview over", "Picture or film behind the subjects in that video, in place of a colour", kind="file", advanced=True)
     films: str = option(
         "none", "Films", "Also write alpha and foreground of each subject as films, and the preview in the same way",
-        choices=(
-            ("none", "None", "Pictures alone"),
-            ("h264", "H.264", "8 bit, MP4: small, plays everywhere"),
-            ("h265", "H.265", "10 bit, MP4: smaller, keeps gradients"),
-            ("prores", "ProRes 422 HQ", "10 bit, MOV: large, for editing and grading"),
-        ), advanced=True,
+        choices=(("none", "None", "Pictures alone"), *CODECS), advanced=True,
     )
     quality: int = option(18, "Video quality", "Rate factor of H.264 and H.265: less is better and larger", low=0, high=51, advanced=True)
