@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
+from rendered import picture
 
 from engine.geometry.pose import mean_rotation
 from engine.geometry.similarity import Similarity, align
@@ -49,17 +50,6 @@ def clip(unflatten, scene, shot, monkeypatch) -> bpy.types.MovieClip:
     return loaded
 
 
-def pixels(path: Path) -> np.ndarray:
-    """[H, W, 4] from the top, as stored."""
-    image = bpy.data.images.load(str(path), check_existing=False)
-    image.colorspace_settings.name = "Non-Color"
-    values = np.empty(image.size[0] * image.size[1] * 4, np.float32)
-    image.pixels.foreach_get(values)
-    values = values.reshape(image.size[1], image.size[0], 4)[::-1]
-    bpy.data.images.remove(image)
-    return values
-
-
 def world_of(true: np.ndarray, found: np.ndarray) -> Similarity:
     """True world -> Blender's. Turned as the cameras are: the places of a path that is nearly straight leave the turn about it open."""
     turn = mean_rotation(found[:, :3, :3] @ np.swapaxes(true[:, :3, :3], 1, 2))
@@ -91,7 +81,7 @@ def test_known_points_fall_where_the_plate_shows_them(clip, scene, shot):
     off = []
     for row in range(0, COUNT, 3):
         number = int(truth["frame"][row])
-        depth, moving = pixels(shot / f"depth/{number:06d}.exr")[..., 0], pixels(shot / f"alpha/{number:06d}.png")[..., 0]
+        depth, moving = picture(shot / f"depth/{number:06d}.exr")[..., 0], picture(shot / f"alpha/{number:06d}.png")[..., 0]
         y, x = (part.ravel() for part in np.mgrid[6:SIZE[1]:12, 6:SIZE[0]:12])
         still = (moving[y, x] == 0) & (depth[y, x] > 0) & (depth[y, x] < 30)
         x, y = x[still], y[still]
@@ -128,8 +118,8 @@ def test_the_rendered_mask_is_the_matte(clip, scene, shot, tmp_path):
         scene.frame_set(number)
         scene.render.filepath = str(tmp_path / f"{number}.png")
         bpy.ops.render.render(write_still=True)
-        seen = pixels(tmp_path / f"{number}.png")[scale // 2::scale, scale // 2::scale, 0] > 0.5
-        true = pixels(matte / f"alpha/{number:06d}.png")[..., 0] > 0.5
+        seen = picture(tmp_path / f"{number}.png")[scale // 2::scale, scale // 2::scale, 0] > 0.5
+        true = picture(matte / f"alpha/{number:06d}.png")[..., 0] > 0.5
         overlaps.append((seen & true).sum() / (seen | true).sum())
     assert len(overlaps) >= 2 and np.mean(overlaps) > 0.97, overlaps
 
