@@ -22,8 +22,8 @@ def request_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene, wants: tuple[s
     """What the engine is asked for this clip."""
     asked = clip.unflatten
     options = {stage.name: settings.values_of(getattr(asked, stage.name), stage.options) for stage in STAGES}
-    if retiming.times_of(clip):
-        options["interpolate"]["times"] = retiming.times_of(clip)
+    if times := retiming.times_of(clip):
+        options["interpolate"]["times"] = times
     sequence = clip.source == "SEQUENCE"
     return job.Request(
         clip=bpy.path.abspath(clip.filepath), wants=wants or settings.wants_of(clip), store=str(preferences.store_folder()),

@@ -10,6 +10,8 @@ from typing import Any
 from . import weights
 from .failures import SetupFailure
 
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, RGB 0..1, by which most networks want theirs
+
 
 def find(given: str, name: str, what: str, remedy: dict[str, dict[str, str]]) -> Path:
     """The folder that the user names, or the installed one of that name in weights.toml; a failure says how to get it."""

@@ -13,7 +13,7 @@ import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, BinaryIO, Iterator
 
 DONE = "done.json"
 
@@ -28,6 +28,13 @@ def beside(path: Path) -> Iterator[Path]:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """An open file, renamed to `path` when the block ends well; NumPy needs one, for to mere names it appends its own ending."""
+    with beside(path) as fresh, open(fresh, "wb") as file:
+        yield file
 
 
 def write_json(path: Path, content: Any) -> None:

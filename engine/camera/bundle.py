@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..geometry import lens as lens_geometry
 from ..geometry import reprojection
+from ..geometry.evenly import evenly
 from ..geometry.pose import invert
 from .tracks import Tracks
 
@@ -49,7 +50,7 @@ class State:
 def spread(state: State, most: int) -> NDArray[np.bool_]:
     """`most` of the posed views [V], evenly spread; all where there are no more."""
     posed, some = np.flatnonzero(state.posed), np.zeros_like(state.posed)
-    some[posed[np.unique(np.linspace(0, len(posed) - 1, most).round().astype(int))]] = True
+    some[posed[evenly(len(posed), most)]] = True
     return some
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.evenly import evenly
 from ..geometry.reprojection import sampson, transfer
 from .epipolar import find_fundamental, find_homography
 from .tracks import Tracks
@@ -77,7 +78,7 @@ def look(tracks: Tracks, views: int, size: tuple[int, int]) -> Diagnosis:
 
 def _widest(tracks: Tracks, rows: list[slice]) -> float:
     """The widest median displacement in px between two of a few views that share tracks."""
-    views = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 16)).round().astype(int))
+    views = evenly(len(rows), 16)
     widest = 0.0
     for i, a in enumerate(views):
         for b in views[i + 1 :]:

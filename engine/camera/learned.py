@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..contract.artifacts import FRAME
 from ..geometry.camera import Camera
 from ..geometry.similarity import Similarity
-from ..store import beside, read_json, write_json
+from ..store import read_json, write_json, writing
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -79,5 +79,5 @@ def points(camera: Camera, rows: NDArray[np.int64], depth: NDArray[np.float32], 
 
 
 def _save(path: Path, **arrays: Any) -> None:
-    with beside(path) as fresh, open(fresh, "wb") as file:
+    with writing(path) as file:
         np.savez(file, **arrays)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.evenly import evenly
 from ..geometry.reprojection import sampson
 from .epipolar import find_fundamental
 from .tracks import Tracks
@@ -38,7 +39,7 @@ class _View:
 def closed(tracks: Tracks, views: int, picture: Callable[[int], Picture]) -> tuple[Tracks, int]:
     """The tracks with those joined that are seen again after they were lost, and how many were joined; `picture(view)` is grey."""
     rows, still = tracks.views(views), tracks.where(~tracks.moving)
-    some = [int(v) for v in np.unique(np.linspace(0, views - 1, VIEWS).round()) if rows[int(v)].stop > rows[int(v)].start]
+    some = [v for v in evenly(views, VIEWS).tolist() if rows[v].stop > rows[v].start]
     pairs = [(a, b) for k, a in enumerate(some) for b in some[k + 2 :] if len(tracks.pair(rows[a], rows[b])[0]) < FEW]
     if not pairs:
         return tracks, 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry import camera as camera_file
 from ..geometry.camera import Camera
 from ..geometry.similarity import Similarity
-from ..store import beside, read_json, write_json
+from ..store import beside, read_json, write_json, writing
 from . import card, colmap
 
 Array = NDArray[np.float64]
@@ -44,11 +44,11 @@ class Outcome:
 
     def write(self, room: Path) -> None:
         """camera.npz, points.npz, points.ply, tracks.npz, colmap/, report.json, report.png."""
-        with _npz(room / "camera.npz") as file:
+        with writing(room / "camera.npz") as file:
             self.camera.save(file)
-        with _npz(room / "points.npz") as file:
+        with writing(room / "points.npz") as file:
             np.savez(file, xyz=self.xyz, rgb=self.rgb, error=self.error, length=self.length)
-        with _npz(room / "tracks.npz") as file:
+        with writing(room / "tracks.npz") as file:
             np.savez(file, track=self.track, frame=self.frame, xy=self.xy)
         with beside(room / "points.ply") as fresh:
             fresh.write_bytes(_ply(self.xyz, self.rgb))
@@ -64,21 +64,6 @@ def read(room: Path) -> Outcome:
             camera_file.load(room / "camera.npz"), p["xyz"], p["rgb"], p["error"], p["length"], t["track"], t["frame"], t["xy"],
             read_json(room / "report.json"),
         )
-
-
-class _npz:
-    """An open file to save arrays into, renamed when all is written (np.savez appends .npz to mere names)."""
-
-    def __init__(self, path: Path) -> None:
-        self._beside = beside(path)
-
-    def __enter__(self) -> Any:
-        self._file = open(self._beside.__enter__(), "wb")
-        return self._file
-
-    def __exit__(self, *error: Any) -> None:
-        self._file.close()
-        self._beside.__exit__(*error)
 
 
 def _ply(xyz: Array, rgb: NDArray[np.uint8]) -> bytes:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..geometry import lens
 from ..geometry.camera import Camera
+from ..geometry.evenly import evenly
 
 Array = NDArray[np.float64]
 SHORTEST = 0.03  # of the picture's longest side
@@ -28,7 +29,7 @@ class Segments:
 
 def gather(camera: Camera, rows: NDArray[np.int64], read: Callable[[int], NDArray[np.uint8]]) -> Segments:
     """Segments of some of the `rows`; `read(frame)` gives the grey picture [H, W]."""
-    some = rows[np.unique(np.linspace(0, len(rows) - 1, VIEWS).round().astype(int))]
+    some = rows[evenly(len(rows), VIEWS)]
     found = [_of_view(camera, int(row), read(int(camera.frame[row]))) for row in some]
     middle, way, weight = (np.concatenate([entry[k] for entry in found]) for k in range(3))
     return Segments(middle, way, weight / len(some))

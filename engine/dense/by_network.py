@@ -12,7 +12,7 @@ from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..media.flow import both_ways
 from ..media.frames import read_depth, resize, write_png
-from ..nets.depth_resnet import STRIDE, DepthNet
+from ..nets.depth_resnet import DepthNet, fitting
 from ..stage import Report
 from ..training import page
 from ..training.scene_flow_frames import UNIT, Clip, Fit, Settings
@@ -33,8 +33,7 @@ class ByNetwork:
     ) -> None:
         self.shot, self.folder, self.room = shot, depth, room / "training"
         self.numbers = [number for number in shot.numbers if shot.row(number) is not None]
-        scale = min(1.0, options.size / max(shot.size))
-        self.size = tuple(max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in shot.size)
+        self.size = fitting(shot.size, min(max(shot.size), options.size))
         settings = Settings(depth_rate=RATE, **{name: value for name, value in weights.items() if name in ("flow", "disparity", "acceleration")})
         torch.manual_seed(0)
         self.clip = self._clip(gaps)

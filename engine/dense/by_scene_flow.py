@@ -87,12 +87,15 @@ class ByFlow:
         write_png(self.room / "slice.png", self._slice(busiest))
         page.write(self.room, "Depth of what moves, by scene flow", self.fit.curve, [self.fit.phase(k) for k in range(len(self.fit.curve))])
 
-    def _correction(self, place: int, size: tuple[int, int]) -> Picture:
-        """Log [H, W] by which the depth of what moves changes in a frame."""
+    def _things(self, place: int, size: tuple[int, int]) -> np.ndarray:
+        """Numbers [H, W] of what moves in a frame; 0 is still."""
+        return cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
+
+    def _correction(self, place: int, things: np.ndarray) -> Picture:
+        """Log [H, W] by which the depth of these things changes in a frame."""
         fit = self.fit
         assert fit is not None
         told = fit.scale.levels[:, place].detach().cpu().numpy()
-        things = cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
         return np.where(things > 0, told[things], 0)
 
     def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
@@ -100,10 +103,8 @@ class ByFlow:
         if self.fit is None or not self._masks[number].any() or self.shot.row(number) is None:
             return depth, confidence
         place = self.shot.numbers.index(number)
-        things = cv2.resize(self.labels[place].astype(np.float32), self.shot.size, interpolation=cv2.INTER_NEAREST).astype(int)
-        things = np.where(self._masks[number] & (depth > 0), things, 0)
-        told = self.fit.scale.levels[:, place].detach().cpu().numpy()
-        moved = depth * np.exp(np.where(things > 0, told[things], 0))
+        things = np.where(self._masks[number] & (depth > 0), self._things(place, self.shot.size), 0)
+        moved = depth * np.exp(self._correction(place, things))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 
     def _agreement(self) -> Array:
@@ -122,7 +123,7 @@ class ByFlow:
     def _strip(self, place: int) -> np.ndarray:
         """Plate, depth of the start and depth as learned so far [H, 3 W, 3]."""
         began = self.start.depth[place]
-        now = np.where(self.start.moving[place], began * np.exp(self._correction(place, self.size)), began)
+        now = np.where(self.start.moving[place], began * np.exp(self._correction(place, self._things(place, self.size))), began)
         near, far = self._range()
         plate = resize(self.shot.frames.rgb8(self.shot.numbers[place], self.shot.size), self.size)
         return np.concatenate([plate, of_depth(began, near, far), of_depth(now, near, far)], 1)

@@ -19,6 +19,12 @@ def turbo(share: NDArray[np.floating]) -> NDArray[np.uint8]:
     return (np.clip(powers @ _TURBO.T, 0, 1) * 255).astype(np.uint8)
 
 
+def of_inverse(inverse: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Nearness [H, W] of any scale and offset -> RGB [H, W, 3], between its own 2nd and 98th percentile."""
+    low, high = np.percentile(inverse, (2, 98))
+    return turbo((inverse - low) / max(high - low, 1e-9))
+
+
 def of_depth(depth: NDArray[np.floating], near: float, far: float) -> NDArray[np.uint8]:
     """Depth [H, W] -> RGB [H, W, 3], even in inverse depth, near red, far blue, unknown black; one range for a whole shot."""
     known = depth > 0

@@ -18,9 +18,7 @@ from .shot import Shot
 
 def write_copies(shot: Shot, options: ConsistentDepth, depth: Path, room: Path) -> None:
     """depth.mp4 and npz/%06d.npz, each where asked for and not yet there; motion/ where the stage `depth` has it."""
-    for path in sorted((depth / "motion").glob("*.npz")):
-        with store.beside(room / "motion" / path.name) as fresh:
-            shutil.copyfile(path, fresh)
+    write_motion(depth, room)
     if options.film and not (room / "depth.mp4").is_file():
         about = store.read_json(room / "depth.json")
         with VideoWriter(room / "depth.mp4", shot.size, shot.frames.fps) as film:
@@ -31,6 +29,13 @@ def write_copies(shot: Shot, options: ConsistentDepth, depth: Path, room: Path) 
             path = room / "npz" / f"{FRAME % number}.npz"
             if not path.is_file():
                 _write(shot, number, room, path)
+
+
+def write_motion(source: Path, room: Path) -> None:
+    """motion/%06d.npz once more, where the source has it."""
+    for path in sorted((source / "motion").glob("*.npz")):
+        with store.beside(room / "motion" / path.name) as fresh:
+            shutil.copyfile(path, fresh)
 
 
 def _write(shot: Shot, number: int, room: Path, path: Path) -> None:
@@ -45,5 +50,5 @@ def _write(shot: Shot, number: int, room: Path, path: Path) -> None:
     flow = shot.flow(number, shot.step)
     if flow is not None:
         held |= {"flow_1_2": flow[0], "mask_1_2": flow[1]}
-    with store.beside(path) as fresh, open(fresh, "wb") as file:
+    with store.writing(path) as file:
         np.savez(file, **held)

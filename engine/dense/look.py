@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from ..contract.artifacts import FRAME
+from ..geometry.evenly import evenly
 from ..media.frames import read_depth, resize, working_size, write_png
 from ..training.page import World
 from . import summary
-from .colours import of_depth, turbo
+from .colours import of_depth, of_inverse
 from .guess import Guess
 from .shot import Picture, Shot
 
@@ -29,10 +30,10 @@ def pictures(shot: Shot, depths: dict[str, Path], guess: Guess | None, room: Pat
     near, far = np.percentile(np.concatenate(known), (2, 98)) if any(len(some) for some in known) else (1.0, 2.0)
     columns: dict[str, Callable[[int], np.ndarray]] = {"plate": lambda number: resize(shot.frames.rgb8(number, shot.size), size)}
     if guess:
-        columns["network"] = lambda number: _nearness(guess.frame(number, size))
+        columns["network"] = lambda number: of_inverse(guess.frame(number, size))
     for name, folder in depths.items():
         columns[name] = lambda number, folder=folder: of_depth(_depth(folder, number, size), near, far)
-    for number in (shot.numbers[k] for k in np.unique(np.linspace(0, len(shot.numbers) - 1, SHOWN).round().astype(int))):
+    for number in (shot.numbers[k] for k in evenly(len(shot.numbers), SHOWN)):
         write_png(room / f"frame_{FRAME % number}.png", np.concatenate([make(number) for make in columns.values()], 1))
     middle = size[0] // 2
     strips = [np.stack([make(number)[:, middle] for number in shot.numbers], 1) for make in columns.values()]
@@ -45,7 +46,7 @@ def world(shot: Shot, depth: Path) -> World:
     """The camera's path, and still points of some frames in their colours."""
     solved = [number for number in shot.numbers if shot.row(number) is not None]
     rows = [shot.row(number) for number in solved]
-    some = [solved[k] for k in np.unique(np.linspace(0, len(solved) - 1, 8).round().astype(int))] if solved else []
+    some = [solved[k] for k in evenly(len(solved), 8)]
     xyz, rgb = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.uint8)]
     for number in some:
         plane, sure = read_depth(summary.exr(depth, number))
@@ -63,8 +64,3 @@ def world(shot: Shot, depth: Path) -> World:
 
 def _depth(folder: Path, number: int, size: tuple[int, int]) -> Picture:
     return cv2.resize(np.array(read_depth(summary.exr(folder, number))[0], np.float32), size, interpolation=cv2.INTER_NEAREST)
-
-
-def _nearness(inverse: Picture) -> np.ndarray:
-    low, high = np.percentile(inverse, (2, 98))
-    return turbo((inverse - low) / max(high - low, 1e-9))

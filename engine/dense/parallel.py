@@ -18,15 +18,13 @@ def each(numbers: Iterable[int], work: Callable[[int], None], on: torch.device, 
             work(number)
             done()
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(device.threads(), initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        for _ in pool.map(work, numbers):
-            done()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    with alone():
+        pool = ThreadPoolExecutor(device.threads(), initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            for _ in pool.map(work, numbers):
+                done()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from .. import device as devices
 from .. import pretrained
+from ..pretrained import DEVIATION, MEAN
 
 NAMES = {"dpt": "MiDaS (DPT)", "depth_anything": "Depth Anything"}
 KINDS = {"dpt": "DPTForDepthEstimation", "depth_anything": "DepthAnythingForDepthEstimation"}
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of Depth Anything's pictures; MiDaS has 0.5 and 0.5
 DEEPEST = 1e-4  # 1/m: metric networks are not believed beyond ten kilometres
 
 
@@ -78,7 +78,7 @@ def preparation(folder: Path, config: dict[str, Any]) -> Preparation:
     told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     size = told.get("size", 518 if anything else 384)
     size = (int(size["height"]), int(size["width"])) if isinstance(size, dict) else (int(size), int(size))
-    mean, deviation = (MEAN, DEVIATION) if anything else ((0.5,) * 3, (0.5,) * 3)
+    mean, deviation = (MEAN, DEVIATION) if anything else ((0.5,) * 3, (0.5,) * 3)  # MiDaS has its own
     patch = int(config.get("patch_size", 14 if anything else 16))
     return Preparation(
         size, bool(told.get("keep_aspect_ratio", anything)), max(int(told.get("ensure_multiple_of", 1)), patch if anything else 2 * patch),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ..geometry.fill import fill
 from ..media.frames import write_depth
 from ..stage import Report
 from . import parallel, summary
+from .copies import write_motion
 from .guess import Guess
 from .shot import Shot
 
@@ -31,9 +31,7 @@ def write(shot: Shot, guess: Guess, report: Report, room: Path, device: torch.de
         report.progress(len(shot.numbers) - len(todo) + done[0], len(shot.numbers))
 
     parallel.each(todo, partial(_frame, shot, guess, room, device), device, step)
-    for path in sorted((guess.folder / "motion").glob("*.npz")):
-        with store.beside(room / "motion" / path.name) as fresh:
-            shutil.copyfile(path, fresh)
+    write_motion(guess.folder, room)
     report.used = f"{guess.network}, together with the camera"
     about = {"used": report.used, "figures": {"confident": 0.0}}
     store.write_json(room / "depth.json", {**summary.of(room, shot.numbers, shot.size), **about})

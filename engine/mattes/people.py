@@ -21,7 +21,7 @@ from ..ahead import ahead
 from ..contract.artifacts import FRAME
 from ..media.frames import Frames, read_png, write_png
 from ..nets import rvm
-from ..store import beside
+from ..store import writing
 
 EVERY = 8  # frames from one kept state to the next
 READERS, WRITERS = 1, 2  # threads
@@ -98,7 +98,7 @@ def _state_path(room: Path, frame: int) -> Path:
 
 def _write_states(room: Path, frame: int, states: rvm.States) -> None:
     arrays = {f"r{at}": state.float().cpu().numpy() for at, state in enumerate(states, 1) if state is not None}
-    with beside(_state_path(room, frame)) as fresh, open(fresh, "wb") as file:
+    with writing(_state_path(room, frame)) as file:
         np.savez(file, **arrays)
 
 

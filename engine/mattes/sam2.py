@@ -19,13 +19,13 @@ from .. import device as devices
 from .. import pretrained
 from ..contract.artifacts import FRAME
 from ..media.frames import Frames, read_png, write_png
+from ..pretrained import DEVIATION, MEAN
 from .prompts import Prompt
 from .reuse import Reuse
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
 KINDS = {"sam2_video": "Sam2VideoModel"}
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OUT, IN, CORNERS = 0, 1, (2, 3)  # labels of points
 
 

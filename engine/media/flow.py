@@ -44,7 +44,7 @@ def flow_path(folder: Path, a: int, b: int) -> Path:
 
 def write_flow(path: Path, flow: np.ndarray, valid: np.ndarray) -> None:
     """Flow [H, W, 2] px as float16, its validity [H, W] as uint8; not compressed, since reading must be quick."""
-    with store.beside(path) as fresh, open(fresh, "wb") as file:
+    with store.writing(path) as file:
         np.savez(file, flow=flow.astype(np.float16), valid=valid.astype(np.uint8))
 
 

@@ -18,6 +18,12 @@ ENCODER = (64, 64, 128, 256, 512)
 DECODER = (16, 32, 64, 128, 256)
 
 
+def fitting(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(W, H) scaled so that the longer side is near `longest`, both multiples of STRIDE."""
+    width, height = (max(STRIDE, STRIDE * round(side * longest / max(size) / STRIDE)) for side in size)
+    return width, height
+
+
 class LayerNorm(nn.Module):
     """Normalises each picture and channel over space; in training by moments that are off by chance, `noise` being the deviation."""
 

@@ -12,6 +12,7 @@ from ..contract.artifacts import FRAME
 from ..contract.options import Cloud
 from ..dense.shot import Shot
 from ..failures import ShotFailure
+from ..geometry.evenly import evenly
 from ..libraries import open3d
 from ..media.frames import read_depth
 from ..stage import Inputs, Report
@@ -25,7 +26,7 @@ def run(inputs: Inputs, options: Cloud, report: Report, room: Path) -> None:
     """fused.ply of the still scene; with `per_frame` also %06d.ply, movers included."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
     solved = [number for number in shot.numbers if shot.row(number) is not None]
-    chosen = [solved[k] for k in np.unique(np.linspace(0, len(solved) - 1, min(options.frames, len(solved))).round().astype(int))] if solved else []
+    chosen = [solved[k] for k in evenly(len(solved), options.frames)]
     if options.per_frame:
         for done, number in enumerate(solved, 1):
             path = room / f"{FRAME % number}.ply"

@@ -15,6 +15,7 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import store
+from ..camera.learned import FOLDER
 from ..contract.artifacts import FRAME
 from ..contract.options import Depth
 from ..dense import guess, layers, parallel, sightings, subjects, summary, with_learned, without_parallax
@@ -34,7 +35,7 @@ def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
     if told.is_file() and store.read_json(told).get("motion") == "tripod":
         without_parallax.write(shot, guessed, report, room)
         return
-    learned = guess.of(inputs["orient"] / "learned")
+    learned = guess.of(inputs["orient"] / FOLDER)
     if learned:
         with_learned.write(shot, learned, report, room, inputs.device)
         return
@@ -93,7 +94,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
-    with store.beside(_part(work, number)) as fresh, open(fresh, "wb") as file:
+    with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
         "parallax": round(max(sight.parallax for sight in sights), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),

@@ -98,7 +98,7 @@ def _copies(frames: Frames, moments: set[Moment]) -> Iterator[tuple[Moment, byte
 
 def _write_times(path: Path, times: np.ndarray, moments: list[Moment], fps: Fraction) -> None:
     """What the pictures show: the time asked for, and the two frames it lies between; and how fast they play."""
-    with store.beside(path) as fresh, open(fresh, "wb") as file:
+    with store.writing(path) as file:
         np.savez(
             file, time=times, before=np.array([m.before for m in moments], np.int64),
             after=np.array([m.after for m in moments], np.int64), fraction=np.array([m.fraction for m in moments]),

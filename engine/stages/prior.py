@@ -15,7 +15,7 @@ from ..contract.options import Prior
 from ..contract.options.prior import NETWORKS
 from ..contract.places import installed
 from ..dense import prior_files
-from ..dense.colours import turbo
+from ..dense.colours import of_inverse
 from ..media.frames import Frames, resize, working_size, write_png
 from ..stage import Inputs, Report
 
@@ -73,7 +73,7 @@ def _file(room: Path, number: int) -> Path:
 
 
 def _write(room: Path, number: int, inverse: np.ndarray) -> None:
-    with store.beside(_file(room, number)) as fresh, open(fresh, "wb") as file:
+    with store.writing(_file(room, number)) as file:
         np.savez(file, inverse=inverse.astype(np.float32))
 
 
@@ -82,7 +82,6 @@ def _show(room: Path, frames: Frames, number: int, report: Report) -> None:
     size = working_size(frames.size, LOOK)
     with np.load(_file(room, number), allow_pickle=False) as held:
         inverse = resize(held["inverse"], size)
-    low, high = np.percentile(inverse, (2, 98))
     path = room / "look" / f"{FRAME % number}.png"
-    write_png(path, np.concatenate([frames.rgb8(number, size), turbo((inverse - low) / max(high - low, 1e-9))], 1))
+    write_png(path, np.concatenate([frames.rgb8(number, size), of_inverse(inverse)], 1))
     report.preview(number, path)

@@ -21,6 +21,7 @@ from ..contract.options.solve import WIDTHS
 from ..failures import ChildFailure, RequestFailure, ShotFailure
 from ..geometry import pose, reprojection
 from ..geometry.camera import Camera
+from ..geometry.evenly import evenly
 from ..geometry.similarity import Similarity
 from ..media import tags
 from ..media.frames import Frames, read_png, working_size
@@ -179,7 +180,7 @@ def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, r
         agree.append(share * len(part))
         first, done = first + len(xyz), done + len(part)
     share, still = sum(agree) / len(frames), np.ptp(camera.place[camera.solved], axis=0).max() == 0
-    keys = np.unique(np.linspace(0, len(frames) - 1, 12).round().astype(int))
+    keys = evenly(len(frames), 12)
     about = {
         "method": f"given by {path.name}", "motion": "tripod" if still else "free", "lens": "known", "working_size": list(size), "diagnosis": {},
         "keyframes": [int(frames.numbers[k]) for k in keys], "world": "given" if path.suffix.lower() == ".chan" else "any",
@@ -220,7 +221,7 @@ def _learned(frames: Frames, inputs: Inputs, size: tuple[int, int], options: Sol
         xyz = learned.points(camera, rows, span.depth, tracks, size)
         tables.append((xyz, tracks.track + first, rows[tracks.view], tracks.xy * np.asarray(frames.size, float) / np.asarray(size, float)))
         first += len(xyz)
-    keys = np.unique(np.linspace(0, len(frames) - 1, 12).round().astype(int))
+    keys = evenly(len(frames), 12)
     about = {
         "method": "learned from the clip alone", "motion": "free", "lens": "fixed", "working_size": list(size), "diagnosis": {},
         "keyframes": [int(frames.numbers[k]) for k in keys],

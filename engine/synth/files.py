@@ -19,7 +19,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..media.frames import write_depth
-from ..store import beside
+from ..store import beside, writing
 from .shots import FPS, Shot
 
 
@@ -58,7 +58,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 
 def write_camera(path: Path, shot: Shot) -> None:
     """The contract's camera.npz."""
-    with beside(path) as fresh, open(fresh, "wb") as file:
+    with writing(path) as file:
         np.savez(file, frame=shot.frame, world_from_camera=shot.world_from_camera, focal=shot.focal, centre=shot.centre,
                  distortion=shot.distortion, solved=np.ones(len(shot.frame), bool), size=np.array(shot.size))
 
@@ -70,7 +70,7 @@ def write_truth(shot: Shot, folder: Path, between: bool = True) -> None:
         write_depth(folder / "depth" / f"{frame:06d}.exr", shot.depth[row], (shot.depth[row] > 0).astype(np.float32))
         write_picture(folder / "alpha" / f"{frame:06d}.png", np.rint(shot.alpha[row] * 65535).astype(np.uint16))
         if row + 1 < len(shot.frame):
-            with beside(folder / "flow" / f"{frame:06d}.npz") as fresh, open(fresh, "wb") as file:
+            with writing(folder / "flow" / f"{frame:06d}.npz") as file:
                 np.savez_compressed(file, flow=shot.flow[row], visible=shot.visible[row])
             if between:
                 write_picture(folder / "between" / f"{frame:06d}.png", shot.between(frame + 0.5))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..store import beside
+from ..store import writing
 
 Keeper = Any  # a module or an optimizer: whatever has state_dict and load_state_dict
 
@@ -20,7 +20,7 @@ def save(path: Path, parts: dict[str, Keeper], about: dict[str, Any]) -> None:
     for name, part in parts.items():
         for key, value in _flat(part).items():
             arrays[f"{name}/{key}"] = value.detach().cpu().numpy()
-    with beside(path) as fresh, open(fresh, "wb") as file:
+    with writing(path) as file:
         np.savez(file, **arrays)
 
 

@@ -20,7 +20,7 @@ from .. import device as devices
 from .. import store
 from ..dense.colours import of_depth, turbo
 from ..media.frames import write_png
-from ..nets.depth_resnet import STRIDE, DepthNet
+from ..nets.depth_resnet import DepthNet, fitting
 from ..nets.motion_field import Motion, MotionNet
 from . import checkpoint, footage, page
 from .motion_losses import WEIGHTS, Scene, losses, weigh
@@ -88,8 +88,7 @@ def read(path: Path, longest: int, most: int) -> Clip:
     out: list[NDArray[np.uint8]] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            scale = longest / max(frame.width, frame.height)
-            size = tuple(max(STRIDE, STRIDE * round(side * scale / STRIDE)) for side in (frame.width, frame.height))
+            size = fitting((frame.width, frame.height), longest)
             out.append(cv2.resize(frame.to_ndarray(format="rgb24"), size, interpolation=cv2.INTER_AREA))
             if len(out) == most:
                 break
@@ -225,7 +224,7 @@ def _tell(learner: Learner, clip: Clip, path: Path, where: torch.device) -> None
         held["rotation"].append(scene.rotation[0].cpu().numpy())
         held["translation"].append(scene.background[0, :, 0, 0].cpu().numpy())
         held["K"].append(scene.intrinsics[0].cpu().numpy())
-    with store.beside(path) as fresh, open(fresh, "wb") as file:
+    with store.writing(path) as file:
         np.savez(file, **{name: np.stack(values) for name, values in held.items()})
 
 

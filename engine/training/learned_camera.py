@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..failures import RequestFailure, ShotFailure
 from ..media.frames import Frames
-from ..nets.depth_resnet import STRIDE
+from ..nets.depth_resnet import fitting
 from .depth_motion import ALIKE, Clip, Learner, Settings, learn, say
 from .motion_losses import Scene, fetch, move, other, rotations
 
@@ -49,7 +49,7 @@ def learned(
         raise ShotFailure(
             "too-short", "The camera cannot be learned.", "There are fewer than three frames between cuts.", "Give a longer part of the clip.",
         )
-    size = tuple(max(STRIDE, STRIDE * round(side * longest / max(frames.size) / STRIDE)) for side in frames.size)
+    size = fitting(frames.size, longest)
     clips = [np.stack([cv2.resize(frames.rgb8(number), size, interpolation=cv2.INTER_AREA) for number in span]) for span in spans]
     settings = Settings(epochs=max(1, round(EPOCHS * effort)), steps=STEPS, batch=BATCH, gap=_gap(clips), width=_width(start))
     middle = spans[0][len(spans[0]) // 2]

@@ -1,0 +1,11 @@
+"""Geometry room: some of many, evenly spread; numpy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """`most` of the places 0 to count - 1, first and last among them; all where there are no more."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64)) if count else np.zeros(0, np.int64)
