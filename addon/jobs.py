@@ -5,7 +5,6 @@ Headless callers use the same jobs and block: see `wait`.
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -109,9 +108,8 @@ class Job:
         state = self.stages.setdefault(it.stage, StageState())
         state.status, state.done, state.total, state.note = "running", it.done, it.total, it.note
         self.overall, self.seconds_left = it.overall, it.seconds_left
-        told = re.search(r"\bloss (\d+(?:\.\d+)?)", it.note)
-        if told:
-            state.losses.append(float(told.group(1)))
+        if it.loss is not None:
+            state.losses.append(it.loss)
 
     def _on_preview(self, it: messages.Preview) -> None:
         pixels = read(it.path)

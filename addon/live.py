@@ -63,6 +63,12 @@ def words(job: jobs.Job) -> tuple[str, str]:
     return f"{label}  {job.overall * 100:.0f} %", time_left(job.seconds_left)
 
 
+def learned(job: jobs.Job) -> str:
+    """'Loss 0.671' while a stage learns, else nothing."""
+    losses = next((it.losses for it in job.stages.values() if it.status == "running"), [])
+    return say("Loss {now}", now=f"{losses[-1]:.3g}") if losses else ""
+
+
 def draw() -> None:
     """Called by Blender for every redraw of a Movie Clip Editor."""
     context = bpy.context
@@ -84,6 +90,7 @@ def draw() -> None:
     _write(tail, x + width, place.top - place.line, place.line, right=True)
     if shown is not None:
         _draw_preview(shown, x, y - tall, place)
+        _write(learned(job), x + place.width, y - 1.15 * place.line, place.line, right=True)
     gpu.state.blend_set("NONE")
 
 

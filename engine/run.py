@@ -144,7 +144,7 @@ class _Overall:
         """The on_progress of a stage's report."""
         began = time.monotonic()
 
-        def on_progress(done: int, total: int, note: str) -> None:
+        def on_progress(done: int, total: int, note: str, loss: float | None) -> None:
             now = time.monotonic()
             if now - self._reported < 0.1 and 0 < done < total:
                 return
@@ -153,7 +153,7 @@ class _Overall:
             worked, spent = self._worked + part, now - self._since
             ahead = self._total - self._behind - part
             left = spent * ahead / worked if worked > 0 and now - began > 1.0 else None
-            self._say(messages.Progress(stage.name, done, total, (self._behind + part) / self._total, left, note))
+            self._say(messages.Progress(stage.name, done, total, (self._behind + part) / self._total, left, note, loss))
             if done >= total:
                 self._worked += stage.weight
 

@@ -38,15 +38,15 @@ class Report:
 
     stage: str
     say: Callable[[Any], None]
-    on_progress: Callable[[int, int, str], None]
+    on_progress: Callable[[int, int, str, float | None], None]
     on_preview: Callable[[Path], Path | None] | None = None  # makes a small picture of a file; without it the file itself is told
     used: str = ""  # one line: which method did the work
     figures: dict[str, Any] = field(default_factory=dict)  # measured facts, JSON
     warnings: list[str] = field(default_factory=list)
 
-    def progress(self, done: int, total: int, note: str = "") -> None:
-        """Step `done` of `total` is finished."""
-        self.on_progress(done, total, note)
+    def progress(self, done: int, total: int, note: str = "", loss: float | None = None) -> None:
+        """Step `done` of `total` is finished; `loss` of a stage that learns."""
+        self.on_progress(done, total, note, loss)
 
     def preview(self, frame: int, path: Path) -> None:
         """A picture worth showing while the stage runs; most stages need not: what they write is looked at by itself."""

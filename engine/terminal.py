@@ -49,4 +49,5 @@ def line(message: Any) -> str | None:
 def _bar(message: messages.Progress) -> str:
     full = round(WIDTH * message.overall)
     left = "" if message.seconds_left is None else f"  {message.seconds_left:.0f} s left"
-    return f"[{'#' * full}{'.' * (WIDTH - full)}] {BY_NAME[message.stage].label} {message.done}/{message.total}{left} {message.note}"
+    loss = "" if message.loss is None else f"  loss {message.loss:.3g}"
+    return f"[{'#' * full}{'.' * (WIDTH - full)}] {BY_NAME[message.stage].label} {message.done}/{message.total}{left} {message.note}{loss}"

@@ -1,3 +1,3 @@
 """The contract: the one place that both Blender and the engine import; standard library only."""
 
-CONTRACT = 1  # raised when an older add-on could not read what a newer engine says
+CONTRACT = 2  # raised when an older add-on could not read what a newer engine says

@@ -19,7 +19,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` steps of a stage; `overall` 0..1 over the whole job; seconds_left is None while unknown."""
+    """`done` of `total` steps of a stage; `overall` 0..1 over the whole job; seconds_left is None while unknown.
+
+    `loss` is what a stage that learns makes small, None for all others: unitless, to be compared within one stage alone.
+    """
 
     stage: str
     done: int
@@ -27,6 +30,7 @@ class Progress:
     overall: float
     seconds_left: float | None = None
     note: str = ""
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class ByNetwork:
         shown = len(self.numbers) // 2
 
         def after(fit: Fit, epoch: int) -> None:
-            report.progress(epoch, total, f"{fit.phase(epoch - 1)}: loss {fit.curve[-1]['total']:.3f}")
+            report.progress(epoch, total, fit.phase(epoch - 1), fit.curve[-1]["total"])
             path = self.room / f"epoch_{epoch:03d}.png"
             write_png(path, self._strip(shown))
             report.preview(self.numbers[shown], path)

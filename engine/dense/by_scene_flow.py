@@ -71,8 +71,7 @@ class ByFlow:
         busiest = int(np.argmax([mask.mean() for mask in self.start.moving]))
 
         def after(fit: Fit, epoch: int) -> None:
-            told = fit.curve[-1]
-            report.progress(epoch, total, f"{fit.phase(epoch - 1)}: loss {told['total']:.3f}")
+            report.progress(epoch, total, fit.phase(epoch - 1), fit.curve[-1]["total"])
             if epoch % EVERY == 0 or epoch == self.epochs:
                 path = self.room / f"epoch_{epoch:03d}.png"
                 write_png(path, self._strip(busiest))

@@ -202,7 +202,7 @@ def _learned(frames: Frames, inputs: Inputs, size: tuple[int, int], options: Sol
     from ..training import learned_camera  # torch only here
 
     def after(done: int, total: int, loss: float, look: Path, number: int) -> None:
-        report.progress(done, total + 1, f"learning: loss {loss:.3f}")
+        report.progress(done, total + 1, "learning", loss)
         report.preview(number, look)
 
     spans_, curve = learned_camera.learned(frames, options.learning, options.effort, options.start, inputs.device, room / "training", after)

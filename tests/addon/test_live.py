@@ -52,7 +52,9 @@ def test_the_words_and_the_place(job):
     from unflatten.engine.contract import messages
 
     job._take(messages.Progress("flow", 1, 2, 0.432, 240.0))
-    assert live.words(job) == ("Optical flow  43 %", "4 min left")
+    assert live.words(job) == ("Optical flow  43 %", "4 min left") and live.learned(job) == ""
+    job._take(messages.Progress("flow", 1, 2, 0.432, 240.0, "joint", 0.67149))
+    assert live.learned(job) == "Loss 0.671"
     region = SimpleNamespace(type="WINDOW", x=10, width=800, height=500)
     beside, over = (SimpleNamespace(type="TOOLS", x=x, width=90, height=400) for x in (-80, 10))
     assert live.place_in(SimpleNamespace(regions=[region, beside]), region).left < 90

@@ -124,7 +124,7 @@ def test_a_broken_run_goes_on_to_the_same_bytes(folders, tmp_path) -> None:
         pass
 
     def after(count: int):
-        def on_progress(done: int, total: int, note: str) -> None:
+        def on_progress(done: int, total: int, note: str, loss: float | None) -> None:
             if done >= count:
                 raise Stop
         return on_progress

@@ -51,7 +51,7 @@ def run(stage, options, room, clip="", folders=None, stop_after=None, **request)
     """Run one stage; stop_after: break off after so many steps, as a cancel would."""
     room.mkdir(parents=True, exist_ok=True)
 
-    def on_progress(done, total, note) -> None:
+    def on_progress(done, total, note, loss) -> None:
         assert 0 <= done <= total
         if stop_after is not None and done >= stop_after:
             raise Stopped

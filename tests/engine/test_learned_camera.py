@@ -74,8 +74,8 @@ def test_what_was_learned_goes_through_the_whole_chain(shot, quick, tmp_path) ->
     class Stop(Exception):
         pass
 
-    def stopped(done: int, total: int, note: str) -> None:
-        notes.append(note)
+    def stopped(done: int, total: int, note: str, loss: float | None) -> None:
+        notes.append((note, loss))
         if done == 1:
             raise Stop
 
@@ -83,7 +83,7 @@ def test_what_was_learned_goes_through_the_whole_chain(shot, quick, tmp_path) ->
         carry_out(stage, options, folders, tmp_path)
     with pytest.raises(Stop):
         carry_out(solve, quick, folders, tmp_path, stopped)
-    assert re.fullmatch(r"learning: loss \d+\.\d+", notes[-1]) and (tmp_path / "solve/training/epoch_0001.png").is_file()
+    assert notes[-1][0] == "learning" and notes[-1][1] > 0 and (tmp_path / "solve/training/epoch_0001.png").is_file()
     report = carry_out(solve, quick, folders, tmp_path)
     assert "rough" in report.warnings[-1] and len(learned.loss_of(tmp_path / "solve")) == 2, "it went on after the first epoch"
     for stage, options in (
