@@ -47,13 +47,15 @@ KINDS = (
     Kind("prior", ("%06d.npz", "prior.json"),
          "inverse [h, w] float32, larger is nearer, at the network's own size; prior.json: kind (none, relative: any scale and offset, "
          "scaled: any scale, metric: 1/m), network, licence"),
-    Kind("depth", ("%06d.exr", "movers/%06d.png", "motion/%06d.npz", "depth.json"),
+    Kind("depth", ("%06d.exr", "movers/%06d.png", "motion/%06d.npz", "depth.json", "depth.mp4", "npz/%06d.npz", "report/report.html"),
          "channel Z float32 along the optical axis in scene units, 0 = unknown; channel confidence 0..1, half; the same again in "
          "R (depth) and G (confidence), since Blender reads no other names; B is 0; "
          "depth.json: size [W, H], near and far (2nd and 98th percentile over the shot); "
          "movers: from the stage 'depth', what moves in the solved scene; motion, where it was learned with the camera: [h, w, 3] float16, "
-         "of what moves by itself, to the next frame, world axes, scene units"),
-    Kind("cloud", ("fused.ply", "%06d.ply"), "xyz float32 in the world, rgb uint8"),
+         "of what moves by itself, to the next frame, world axes, scene units; the last three on request"),
+    Kind("cloud", ("fused.ply", "%06d.ply", "cloud.mp4", "cloud.json"),
+         "xyz float32 in the world, rgb uint8; %06d.ply and cloud.mp4, the points as a swinging camera sees them, on request; "
+         "cloud.json: points, frames, cell (distance of fused points, scene units)"),
     Kind("mattes", ("<subject>/alpha/%06d.png", "<subject>/foreground/%06d.png", "<subject>/contours.json", "<subject>/picture.png", "mattes.json",
                     "preview.mp4", "<subject>/alpha.mp4", "<subject>/foreground.mp4"),
          "alpha 16 bit; straight foreground colour; picture: the subject cut out, at most 160 px, 8 bit RGBA; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,42 +14,65 @@ from ..contract.options import Cloud
 from ..dense.shot import Shot
 from ..failures import ShotFailure
 from ..geometry.evenly import evenly
+from ..geometry.splat import splat, swung
 from ..libraries import open3d
-from ..media.frames import read_depth
+from ..media.frames import VideoWriter, read_depth
 from ..stage import Inputs, Report
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # xyz [N, 3] in the world, rgb [N, 3] in 0..1
 SPREAD = 0.12  # relative step of depth to a neighbour beyond which a pixel lies on an edge, between two surfaces
 FEWEST = 50  # points below which nothing is cleaned
+SWING = 0.35  # radians that the film's camera goes to either side
+BEHIND = 0.12  # grey of the film where no point is
+PLY = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
 
 
 def run(inputs: Inputs, options: Cloud, report: Report, room: Path) -> None:
-    """fused.ply of the still scene; with `per_frame` also %06d.ply, movers included."""
+    """fused.ply of the still scene; with `per_frame` also %06d.ply, movers included; with `film` cloud.mp4."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
     solved = [number for number in shot.numbers if shot.row(number) is not None]
     chosen = [solved[k] for k in evenly(len(solved), options.frames)]
+    steps = Steps(report, len(solved) * (options.per_frame + options.film) + len(chosen) + 1)
     if options.per_frame:
-        for done, number in enumerate(solved, 1):
+        for number in solved:
             path = room / f"{FRAME % number}.ply"
             if not path.is_file():
                 write(path, clean(points(shot, inputs["consistent_depth"], number, options, movers=True), options))
-            report.progress(done, len(solved) + len(chosen) + 1)
-    if not (room / "fused.ply").is_file():
-        _fuse(shot, inputs["consistent_depth"], chosen, options, report, room, len(solved) if options.per_frame else 0)
+            steps.one()
+    if (room / "fused.ply").is_file():
+        steps.one(len(chosen) + 1)
+    else:
+        _fuse(shot, inputs["consistent_depth"], chosen, options, steps, room)
+    if options.film and not (room / "cloud.mp4").is_file():
+        _film(shot, inputs["consistent_depth"], solved, options, steps, room)
     about = store.read_json(room / "cloud.json")
     report.figures.update(about)
     report.used = f"{about['points']} points of {about['frames']} frames, outliers removed by their distance to {options.neighbours} neighbours"
 
 
-def _fuse(shot: Shot, depth: Path, chosen: list[int], options: Cloud, report: Report, room: Path, before: int) -> None:
+@dataclass
+class Steps:
+    """How many steps of all are done."""
+
+    report: Report
+    total: int
+    done: int = 0
+
+    def one(self, count: int = 1) -> None:
+        """So many more."""
+        self.done += count
+        self.report.progress(self.done, self.total)
+
+
+def _fuse(shot: Shot, depth: Path, chosen: list[int], options: Cloud, steps: Steps, room: Path) -> None:
     parts, cell = [], 0.0
-    for done, number in enumerate(chosen, 1):
+    for number in chosen:
         xyz, rgb = points(shot, depth, number, options, movers=False)
         if len(xyz):
             # One cell is about the distance of neighbouring points half-way into the scene: near detail is kept.
             cell = cell or 0.7 * options.step * float(np.median(read_depth(depth / f"{FRAME % number}.exr")[0])) / shot.camera.focal[0, 0]
             parts.append(_thin((xyz, rgb), cell))
-        report.progress(before + done, before + len(chosen) + 1)
+        steps.one()
     if not parts:
         raise ShotFailure(
             "no-points", "There are no points to fuse.", f"No depth of this shot is surer than {options.confidence}.",
@@ -58,7 +82,24 @@ def _fuse(shot: Shot, depth: Path, chosen: list[int], options: Cloud, report: Re
     fused = clean(fused, options)
     store.write_json(room / "cloud.json", {"points": len(fused[0]), "frames": len(chosen), "cell": cell})
     write(room / "fused.ply", fused)
-    report.progress(before + len(chosen) + 1, before + len(chosen) + 1)
+    steps.one()
+
+
+def _film(shot: Shot, depth: Path, solved: list[int], options: Cloud, steps: Steps, room: Path) -> None:
+    """cloud.mp4: the fused scene and each frame's own points, what moves among them, by a camera that swings about what the plate's looks at."""
+    (xyz, rgb), cell = read(room / "fused.ply"), store.read_json(room / "cloud.json")["cell"]
+    distance = float(np.median([np.median(plane[plane > 0]) for plane in (read_depth(depth / f"{FRAME % number}.exr")[0] for number in solved[::8])]))
+    with VideoWriter(room / "cloud.mp4", shot.size, shot.frames.fps) as film:
+        for k, number in enumerate(solved):
+            row = shot.row(number)
+            own, colours = clean(points(shot, depth, number, options, movers=True), options)
+            pose = shot.camera.world_from_camera[row]
+            away = (own - pose[:3, 3]) @ pose[:3, 2]
+            across = np.concatenate([np.full(len(xyz), cell), 1.5 * options.step * away / shot.camera.focal[row, 0]])
+            eye = swung(pose, distance, SWING * np.sin(2 * np.pi * k / max(1, len(solved) - 1)))
+            seen = np.concatenate([xyz, own]), np.concatenate([rgb, colours])
+            film.write(splat(*seen, across, eye, shot.camera.focal[row], shot.camera.centre[row], shot.size, BEHIND))
+            steps.one()
 
 
 def points(shot: Shot, depth: Path, number: int, options: Cloud, movers: bool) -> Points:
@@ -108,13 +149,18 @@ def _to_open3d(held: Points):  # type: ignore[no-untyped-def]
 
 def write(path: Path, held: Points) -> None:
     """Binary PLY: x y z float32, red green blue uint8."""
-    kind = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
-    rows = np.empty(len(held[0]), kind)
+    rows = np.empty(len(held[0]), PLY)
     for k, name in enumerate("xyz"):
         rows[name] = held[0][:, k]
     for k, name in enumerate(("red", "green", "blue")):
         rows[name] = np.clip(np.rint(held[1][:, k] * 255), 0, 255)
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
-    lines += [f"property {'float' if name in 'xyz' else 'uchar'} {name}" for name, _ in kind] + ["end_header", ""]
+    lines += [f"property {'float' if name in 'xyz' else 'uchar'} {name}" for name, _ in PLY] + ["end_header", ""]
     with store.beside(path) as fresh:
         fresh.write_bytes("\n".join(lines).encode("ascii") + rows.tobytes())
+
+
+def read(path: Path) -> Points:
+    """What `write` wrote."""
+    rows = np.frombuffer(path.read_bytes().split(b"end_header\n", 1)[1], PLY)
+    return np.stack([rows[name] for name in "xyz"], 1).astype(np.float64), np.stack([rows[name] for name in ("red", "green", "blue")], 1) / 255

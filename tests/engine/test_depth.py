@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -206,3 +207,13 @@ def test_the_cloud_lies_on_the_scene(shot, folders) -> None:
     height = rows["xyz"][seen, 2]
     walker = moving & (np.abs(ratio - 1) < 0.08) & (height > 0.4)  # away from the ground at the feet
     assert walker.sum() < 1e-3 * len(rows)
+
+
+def test_the_cloud_as_a_film_begins_with_the_plate(shot, folders, tmp_path) -> None:
+    carry_out(cloud, o.Cloud(frames=2, step=3, film=True), dict(folders), tmp_path / "cloud")
+    with av.open(str(tmp_path / "cloud/cloud.mp4")) as film:
+        seen = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(seen) == COUNT
+    apart = [np.abs(picture.astype(int) - plate).mean(-1) for picture, plate in zip(seen, shot.pictures)]
+    assert np.median(apart[0]) < 8  # from where the plate was shot it looks like the plate
+    assert np.median(apart[COUNT // 4]) > 2 * np.median(apart[0])  # a quarter later the camera has swung aside

@@ -8,6 +8,7 @@ import pytest
 
 from engine.geometry import camera, ground, lens, pose, reprojection
 from engine.geometry.similarity import Similarity, align
+from engine.geometry.splat import splat, swung
 from engine.metrics.trajectory import compare
 
 RANDOM = np.random.default_rng(1)
@@ -112,3 +113,23 @@ def test_trajectory_error_knows_similarity_and_error() -> None:
     shaken = truth.copy()
     shaken[:, :3, 3] += RANDOM.normal(size=(20, 3)) * 0.1
     assert 0.05 < compare(shaken, truth).ate_percent < 5
+
+
+def test_points_cover_what_lies_behind_them() -> None:
+    """A near square of 4 px stands before a far one of 8 px, whichever comes first; what lies behind the camera is not seen."""
+    xyz = np.array([[0.0, 0.0, 2.0], [0.0, 0.0, 8.0], [0.0, 0.0, -2.0]])
+    rgb, across = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]), np.array([0.08, 0.64, 9.0])
+    for order in ([0, 1, 2], [2, 1, 0]):
+        seen = splat(xyz[order], rgb[order], across[order], np.eye(4), np.full(2, 100.0), np.array([20.5, 20.5]), (41, 41), behind=0.2)
+        red, green = (seen == [255, 0, 0]).all(-1), (seen == [0, 255, 0]).all(-1)
+        assert red[18:23, 18:23].all() and red.sum() == 25
+        assert (green | red)[16:25, 16:25].all() and green.sum() == 81 - 25
+        assert (seen[~(red | green)] == 51).all()
+
+
+def test_a_swing_keeps_its_pivot_and_its_height() -> None:
+    start = pose.pose(cv2.Rodrigues(np.array([-1.4, 0.3, 0.1]))[0].T, np.array([1.0, 2.0, 3.0]))
+    there = swung(start, 4.0, 0.5)
+    pivots = [matrix[:3, 3] + 4.0 * matrix[:3, 2] for matrix in (start, there)]
+    assert np.allclose(*pivots) and there[2, 3] == pytest.approx(start[2, 3])
+    assert pose.angle_between(start[:3, :3], there[:3, :3]) == pytest.approx(0.5)

@@ -17,3 +17,4 @@ class Cloud:
     confidence: float = option(0.3, "Confidence", "Depth less sure than this stays out", low=0.0, high=1.0)
     frames: int = option(24, "Frames", "How many frames, evenly spread, are fused; all get a cloud of their own on request", low=1, high=10000)
     per_frame: bool = option(False, "Every frame", "Also write one cloud for each frame")
+    film: bool = option(False, "Film", "Also write cloud.mp4: the points of every frame, what moves among them, seen by a camera that swings to and fro")
