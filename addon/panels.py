@@ -151,6 +151,8 @@ def draw_progress(layout: bpy.types.UILayout, job: jobs.Job) -> None:
             row = layout.row()
             row.label(text=counted, translate=False)
             row.label(text=time_left(job.seconds_left), translate=False)
+        if state and state.note:
+            draw_text(layout, told(state.note))
         if state and state.losses:
             first, least, now = (f"{value:.3g}" for value in (state.losses[0], min(state.losses), state.losses[-1]))
             draw_text(layout, say("Loss {now}; at first {first}, least {least}", now=now, first=first, least=least), "GRAPH")

@@ -55,7 +55,7 @@ def _words(about: dict[str, Any]) -> list[str]:
         lines.append(say("{solved} of {total} frames, {points} points, scale {scale}", **counts, scale=say(about.get("scale", "unknown"))))
     if focal:
         lines.append(say("focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
-    lines.append(str(about.get("method", "camera")))
+    lines.append(told(str(about.get("method", "camera"))))
     return [*lines, *(told(f"{line[:1].upper()}{line[1:]}.") for line in map(str, about.get("warnings", [])))]
 
 

@@ -86,7 +86,7 @@ class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         place = preferences.engine_folder()
         rows = {
-            say("For"): self.why, say("Size"): environment.size_of(self.lock) or say("unknown"), say("Place"): str(place),
+            say("For"): told(self.why), say("Size"): environment.size_of(self.lock) or say("unknown"), say("Place"): str(place),
             say("Free there"): f"{_free(place) / 1e9:.1f} GB", say("From"): str(preferences.path_of("kit") or "pypi.org"),
         }
         column = self.layout.column(align=True)
