@@ -73,7 +73,7 @@ class Job:
         with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="unflatten-", delete=False, encoding="utf-8") as file:
             file.write(self.request.to_json())
         self.path, self.status = Path(file.name), "running"
-        self.engine = Engine(python, preferences.ROOT, self.path)
+        self.engine = Engine(python, preferences.ROOT, self.path, behind=not bpy.app.background)
 
     def step(self) -> bool:
         """Take in what the engine has said; True when something changed."""

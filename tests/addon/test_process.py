@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -43,10 +44,10 @@ def play(unflatten, tmp_path):
     (tmp_path / "engine" / "__init__.py").touch()
     (tmp_path / "engine" / "__main__.py").write_text(PLAY.replace("CONTRACT", str(CONTRACT)))
 
-    def start(how, python=sys.executable):
+    def start(how, python=sys.executable, behind=False):
         job = tmp_path / "job.json"
         job.write_text(f'{{"how": "{how}"}}')
-        return Engine(python, tmp_path, job)
+        return Engine(python, tmp_path, job, behind)
 
     return start
 
@@ -65,6 +66,18 @@ def kinds(heard):
 
 def test_messages_come_in_order_and_strays_do_not_matter(play):
     assert kinds(hear(play("works"))) == ["Started", "Progress", "Artifact", "Done"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="niceness is how Linux and macOS call it")
+def test_it_steps_back_behind_blender_where_asked(play):
+    from unflatten.addon.process import NICENESS
+
+    for behind in (True, False):
+        engine = play("waits", behind=behind)
+        there = engine._process.pid
+        assert os.getpriority(os.PRIO_PROCESS, there) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + (NICENESS if behind else 0))
+        assert os.getsid(there) == os.getsid(0) and os.getpgid(there) == there != os.getpgid(0)
+        engine.kill()
 
 
 def test_cancel_within_a_second(play):
