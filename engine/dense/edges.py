@@ -1,7 +1,8 @@
 """Dense room: depth edges made sharp — near an edge flow blends two surfaces, and the pictures tell which one each pixel shows.
 
-Each pixel near a jump of inverse depth tries its own, the nearest and the farthest value about it, and keeps the one under
-which the neighbouring pictures show the same colour (a plane sweep with three planes). Torch, no stage.
+Each pixel near a jump of inverse depth tries its own value and the nearest and farthest ones about it, and keeps the one under
+which the neighbouring pictures show the same colours and gradients (a plane sweep with five planes). What is behind may be hidden in
+half of the neighbours; what is in front is seen by all. Torch, no stage.
 """
 
 from __future__ import annotations
@@ -11,26 +12,29 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .agreement import View, pixels, sample
+from .agreement import View, inside, pixels, sample
 
 Tensor = torch.Tensor
-REACH = 0.014  # of the picture's width: how far flow carries one surface's motion over another
+REACH = 0.02  # of the picture's width: how far flow carries one surface's motion over another
 JUMP = 1.06  # ratio of inverse depths about a pixel from which it is taken for an edge
 BEND = 0.01  # relative distance of inverse depth from the mean about it, from which there is more than one surface
 PATCH = 5  # px over which colours are compared
 WINDOW = 0.003  # of the picture's width: half the window over which costs are averaged, up to the picture's edges
-SHADE = 0.03  # step of grey that counts as an edge there
+SHADE = 0.01  # step of colour that counts as an edge there
+DETAIL = 0.1  # difference of colours or gradients beyond which it is all the same how unlike they are
 ALIKE = 0.03  # relative difference up to which two depths are the same surface
+CHUNK = 1 << 13  # pixels worked on at once on the CPU, so that they stay in its cache
 LEAST = 0.0015  # difference of colour below which the pictures do not tell
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A neighbour's picture [3, H, W], its lens, and the pose witness <- frame [4, 4]."""
+    """A neighbour's picture [3, H, W], its lens, the pose witness <- frame [4, 4], and where it shows something that moves [1, H, W], 0 or 1."""
 
     picture: Tensor
     view: View
     relative: Tensor
+    moving: Tensor
 
 
 def sharpen(
@@ -44,9 +48,12 @@ def sharpen(
     edge = (near > JUMP * far) & (_greatest((steep | bent).float(), reach) > 0)
     if not witnesses or not bool(edge.any()):
         return rho, weight
-    tried = torch.stack([rho, near, far])
-    raw = better_half([difference(picture, still_points(each, rays, tried)) for each in witnesses])
-    costs = guided(raw, picture.mean(0), max(2, round(WINDOW * rho.shape[1])))
+    tried = torch.stack([rho, near, far, *nearest_and_farthest(rho, reliable, reach // 2)])
+    window = max(2, round(WINDOW * rho.shape[1]))
+    asked = _greatest(edge.float(), 2 * window) > 0
+    raw = torch.zeros_like(tried)
+    raw[:, asked] = _unlike(picture, rays, tried, asked, reliable, witnesses)
+    costs = guided(raw, picture, window)
     best, index = costs.min(0, keepdim=True)
     chosen = tried.gather(0, index)[0]
     # The choice counts for as much as the pictures tell it from another depth, and for what its surface is worth.
@@ -57,19 +64,76 @@ def sharpen(
     return settled, torch.where(edge, told**2 * torch.where(chosen == rho, torch.minimum(weight, level), 0.5 * level), weight)
 
 
-def guided(costs: Tensor, grey: Tensor, reach: int) -> Tensor:
-    """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of `grey` [H, W], 0..1."""
-    mean = _box(grey[None], reach)
-    spread = _box(grey[None] ** 2, reach) - mean**2
-    level = _box(costs, reach)
-    slope = (_box(costs * grey, reach) - level * mean) / (spread.clamp(min=0) + SHADE**2)
-    return _box(slope, reach) * grey + _box(level - slope * mean, reach)
+def _unlike(picture: Tensor, rays: Tensor, tried: Tensor, asked: Tensor, reliable: Tensor, witnesses: list[Witness]) -> Tensor:
+    """Difference [K, N] of the N pixels `asked` [H, W] from what the witnesses show of each inverse depth tried [K, H, W]."""
+    own, rho, towards = torch.cat([picture, slope(picture)])[:, None, asked], tried[:, asked], rays[asked]
+    shown = [(each, torch.cat([each.picture, slope(each.picture), each.moving])) for each in witnesses]
+    step = rho.shape[1] if rho.is_cuda else CHUNK
+    parts = zip(own.split(step, 2), towards.split(step), rho.split(step, 1))
+    best, excess = (torch.cat(part, 1) for part in zip(*(_compared(shown, *part) for part in parts)))
+    # A mean of all is higher than that of the better half even where they are right: by as much as on what is surely seen.
+    sure = reliable[asked]
+    usual = excess[0][sure].median() if bool(sure.any()) else 0.0
+    front = (rho / rho[2]).log() / (rho[1] / rho[2]).log().clamp(min=1e-3)  # 1 for the nearest, 0 for the farthest
+    return best + 0.5 * front.clamp(0, 1) * (excess - usual)
+
+
+def _compared(shown: list[tuple[Witness, Tensor]], own: Tensor, rays: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean difference [K, N] in colour and gradient from the better half of the witnesses, and how much higher that of all is that see something still."""
+    unlike, sees = [], []
+    for witness, planes in shown:
+        place = places(witness, rays, rho)
+        told = sample(planes, place)
+        apart = (told[:5] - own).abs()
+        unlike.append(0.5 * (apart[:3].mean(0).clamp(max=DETAIL) + apart[3:].sum(0).clamp(max=DETAIL)))
+        sees.append((inside(place, planes.shape[1:]) & (told[5] < 0.5)).to(rho))
+    best, count = better_half(list(unlike)), sum(sees)
+    whole = sum(part * seen for part, seen in zip(unlike, sees)) / count.clamp(min=1)
+    return best, (whole - best).clamp(min=0)
+
+
+def slope(picture: Tensor) -> Tensor:
+    """Gradient [2, H, W] of the grey of a picture [3, H, W]; 0 at the border."""
+    grey = picture.mean(0)
+    out = grey.new_zeros(2, *grey.shape)
+    out[0, :, 1:-1] = 0.5 * (grey[:, 2:] - grey[:, :-2])
+    out[1, 1:-1] = 0.5 * (grey[2:] - grey[:-2])
+    return out
+
+
+def guided(costs: Tensor, picture: Tensor, reach: int) -> Tensor:
+    """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of the colours [3, H, W], 0..1."""
+    mean, level = _box(picture, reach), _box(costs, reach)
+    spread = _box((picture[:, None] * picture[None]).flatten(0, 1), reach).unflatten(0, (3, 3)) - mean[:, None] * mean[None]
+    spread = spread + SHADE**2 * torch.eye(3, dtype=costs.dtype, device=costs.device)[..., None, None]
+    shared = torch.stack([_box(costs * colour, reach) - level * middle for colour, middle in zip(picture, mean)])
+    slopes = torch.einsum("ijhw,jkhw->ikhw", inverted(spread), shared)
+    offset = level - (slopes * mean[:, None]).sum(0)
+    return sum(_box(part, reach) * colour for part, colour in zip(slopes, picture)) + _box(offset, reach)
+
+
+def inverted(square: Tensor) -> Tensor:
+    """Inverse of symmetric matrices [3, 3, H, W], by cofactors."""
+    (rr, rg, rb), (_, gg, gb), (_, _, bb) = square
+    first = torch.stack([gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb])
+    second = torch.stack([first[1], rr * bb - rb * rb, rg * rb - rr * gb])
+    third = torch.stack([first[2], second[2], rr * gg - rg * rg])
+    return torch.stack([first, second, third]) / (rr * first[0] + rg * first[1] + rb * first[2])
 
 
 def _box(values: Tensor, reach: int) -> Tensor:
-    """Mean over squares of [K, H, W], one axis after the other."""
-    rows = F.avg_pool2d(values[None], (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)[0]
+    """Mean over squares of [K, H, W], cut at the border: one axis after the other, by sums of shifted copies, of which a pooling is slower."""
+    for axis in (1, 2):
+        length = values.shape[axis]
+        reached = min(reach, length - 1)
+        total = values.clone()
+        for shift in range(1, reached + 1):
+            total.narrow(axis, 0, length - shift).add_(values.narrow(axis, shift, length - shift))
+            total.narrow(axis, shift, length - shift).add_(values.narrow(axis, 0, length - shift))
+        place = torch.arange(length, device=values.device)
+        count = (place + reached).clamp(max=length - 1) - (place - reached).clamp(min=0) + 1
+        values = total.div_(count.to(values).view(-1, *[1] * (2 - axis)))
+    return values
 
 
 def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Tensor, Tensor]:
@@ -95,12 +159,16 @@ def _along(values: Tensor, reach: int) -> Tensor:
     return best
 
 
+def places(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
+    """Pixel indices [K, N, 2] at which the witness sees still points along rays [N, 3] at inverse depths rho [K, N]."""
+    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
+    return pixels(points, witness.view)
+
+
 def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
     """What the witness shows of still points at inverse depths rho [K, H, W]: [K, 3, H, W]."""
-    count, height, width = rho.shape
-    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
-    seen = sample(witness.picture, pixels(points.reshape(count * height, width, 3), witness.view))
-    return seen.reshape(3, count, height, width).transpose(0, 1)
+    place = places(witness, rays.flatten(0, 1), rho.flatten(1))
+    return sample(witness.picture, place).unflatten(2, rho.shape[1:]).transpose(0, 1)
 
 
 def difference(picture: Tensor, seen: Tensor) -> Tensor:

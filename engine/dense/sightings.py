@@ -80,13 +80,14 @@ def telling(shot: Shot, number: int, sights: list[Sight], most: int = 2) -> list
 
 
 def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:
-    """The pictures of neighbours, at the brightness of the frame."""
+    """The pictures of neighbours, at the brightness of the frame, and what moves in them."""
     row = shot.row(number)
-    own = shot.picture(number).mean()
+    own, disc = shot.picture(number).mean(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     return [
         Witness(
             torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
             view(shot, sight.row, device), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
+            torch.from_numpy(cv2.dilate(shot.movers(sight.number).astype(np.float32), disc)).to(device)[None],
         )
         for sight in sights
     ]

@@ -77,7 +77,8 @@ def test_depth_is_true_at_one_scale_for_the_whole_shot(shot, folders, stage) -> 
     figures = metrics.evaluate(list(found), list(shot.depth), known, list(shot.moving))
     assert figures["still"]["absrel"] < 0.045
     assert figures["still"]["exact"] > 0.87
-    assert figures["moving"]["absrel"] < 0.2
+    assert figures["moving"]["absrel"] < 0.21  # as the walker leaves, half of it is not told from still
+    assert metrics.rim(list(found), list(shot.depth), known) < 0.085
     assert abs(figures["shot"]["scale"] - 1) < 0.01
 
 
