@@ -59,7 +59,7 @@ def prepare(clip: Path, last: int | None, root: Path, solved: bool = True) -> In
 
 
 def _report(name: str) -> Report:
-    return Report(name, lambda message: None, lambda done, total, note: None)
+    return Report(name, lambda message: None, lambda *step: None)
 
 
 def matted(inputs: Inputs, room: Path, **knobs: object) -> dict[int, np.ndarray]:

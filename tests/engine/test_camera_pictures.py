@@ -27,7 +27,7 @@ needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason="the real footage (.
 def run(stage, options, root: Path, name: str, clip: str = "", last: int | None = None, **inputs: Path) -> Path:
     room = root / name
     room.mkdir(parents=True, exist_ok=True)
-    report = Report(name, lambda message: None, lambda done, total, note: None)
+    report = Report(name, lambda message: None, lambda *step: None)
     stage.run(Inputs(Request(clip=clip, wants=("camera",), store="", last=last), inputs), options, report, room)
     return room
 

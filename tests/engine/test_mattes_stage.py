@@ -61,7 +61,7 @@ def inputs(tmp_path_factory) -> Inputs:
 
 
 def _run(inputs: Inputs, room: Path, **knobs) -> Report:
-    report = Report("mattes", lambda message: None, lambda done, total, note: None)
+    report = Report("mattes", lambda message: None, lambda *step: None)
     room.mkdir(parents=True, exist_ok=True)
     mattes.run(inputs, options.Mattes(**knobs), report, room)
     return report
@@ -199,7 +199,7 @@ def test_people_go_on_with_the_states_where_they_were_stopped(inputs, weights, t
     class Stop(Exception):
         pass
 
-    def stop(done: int, total: int, note: str) -> None:
+    def stop(done: int, total: int, note: str, loss: float | None) -> None:
         if note == "people" and done >= 90:  # the last frame, one after the states that were kept
             raise Stop
 
