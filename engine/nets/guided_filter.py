@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+STRIP = 32  # rows worked on at once on a CPU, so that they stay in its cache
 EPS = 1e-5  # keeps the fast filter from following noise; in squared steps of 0..1
 
 
@@ -18,10 +19,31 @@ def _guide(src: Tensor) -> Tensor:
 
 
 def _apply(a: Tensor, b: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
-    """The linear model a, b [N, 4, h, w] on the full picture; foreground residual [N, 3, H, W] and alpha [N, 1, H, W]."""
-    a, b = (F.interpolate(x, src.shape[-2:], mode="bilinear", align_corners=False) for x in (a, b))
-    fgr, pha = (a * _guide(src) + b).split([3, 1], 1)
+    """The linear model a, b [N, 4, h, w] on the full picture; foreground [N, 3, H, W] and alpha [N, 1, H, W], both 0..1."""
+    if torch.is_grad_enabled():
+        a, b = (F.interpolate(x, src.shape[-2:], mode="bilinear", align_corners=False) for x in (a, b))
+        fgr, pha = (a * _guide(src) + b).split([3, 1], 1)
+        return (fgr + src).clamp(0, 1), pha.clamp(0, 1)
+    height, width = src.shape[-2:]
+    model = torch.cat([a, b], 1).contiguous()
+    fgr, pha = torch.empty_like(src), torch.empty_like(src[:, :1])
+    above, below, share = _rows(a.shape[-2], height, src)
+    strip = height if src.is_cuda else STRIP
+    for top in range(0, height, strip):
+        part = slice(top, min(top + strip, height))
+        tall = torch.lerp(model[:, :, above[part]], model[:, :, below[part]], share[part])
+        wide = F.interpolate(tall, (tall.shape[2], width), mode="bilinear", align_corners=False)
+        picture = src[:, :, part]
+        fgr[:, :, part] = torch.addcmul(wide[:, 4:7], wide[:, :3], picture).add_(picture).clamp_(0, 1)
+        pha[:, :, part] = torch.addcmul(wide[:, 7:], wide[:, 3:4], picture.mean(1, keepdim=True)).clamp_(0, 1)
     return fgr, pha
+
+
+def _rows(few: int, many: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `many` rows the two of `few` that it lies between, and how far on the way [many, 1]; as bilinear interpolation has it."""
+    at = ((torch.arange(many, device=like.device, dtype=torch.float32) + 0.5) * (few / many) - 0.5).clamp(min=0)
+    above = at.long()
+    return above, (above + 1).clamp(max=few - 1), (at - above)[:, None].to(like.dtype)
 
 
 class DeepGuidedFilter(nn.Module):

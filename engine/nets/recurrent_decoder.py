@@ -14,7 +14,14 @@ State = Tensor | None  # [B, C, H, W]; None before the first frame
 
 def each_frame(layer: nn.Module, x: Tensor) -> Tensor:
     """A layer for pictures [N, C, H, W] applied to [B, T, C, H, W]."""
-    return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    return layer(pictures(x)).unflatten(0, x.shape[:2])
+
+
+def pictures(x: Tensor) -> Tensor:
+    """[B, T, C, H, W] as [B T, C, H, W]. What has its channels last in memory is seen to: axes of length 1 may hide it from torch's layers."""
+    flat = x.flatten(0, 1)
+    lasts = flat.permute(0, 2, 3, 1)
+    return lasts.reshape(-1).view(lasts.shape).permute(0, 3, 1, 2) if lasts.is_contiguous() and not flat.is_contiguous() else flat
 
 
 class ConvGRU(nn.Module):
@@ -28,8 +35,8 @@ class ConvGRU(nn.Module):
 
     def step(self, x: Tensor, h: Tensor) -> Tensor:
         """The state after one frame x [B, C, H, W]."""
-        r, z = self.ih(torch.cat([x, h], 1)).chunk(2, 1)
-        fresh = self.hh(torch.cat([x, r * h], 1))
+        r, z = self.ih(joined(x, h)).chunk(2, 1)
+        fresh = self.hh(joined(x, r * h))
         return (1 - z) * h + z * fresh
 
     def forward(self, x: Tensor, h: State) -> tuple[Tensor, Tensor]:
@@ -38,14 +45,33 @@ class ConvGRU(nn.Module):
         for frame in x.unbind(1):
             h = self.step(frame, h)
             seen.append(h)
-        return torch.stack(seen, 1), h
+        return _in_time(seen), h
+
+
+def beside(*parts: Tensor) -> Tensor:
+    """[B, T, C, H, W] put together along C."""
+    return joined(*map(pictures, parts)).unflatten(0, parts[0].shape[:2])
+
+
+def joined(*parts: Tensor) -> Tensor:
+    """[N, C, H, W] put together along C, in memory as the first of them lies there: mixed layouts cost more than the convolution after them."""
+    if parts[0].stride(1) == 1:
+        return torch.cat([part.permute(0, 2, 3, 1) for part in parts], -1).permute(0, 3, 1, 2)
+    return torch.cat(parts, 1)
+
+
+def _in_time(frames: list[Tensor]) -> Tensor:
+    """Frames [B, C, H, W] as [B, T, C, H, W], in memory as they lie there."""
+    if frames[0].stride(1) == 1:
+        return torch.stack([frame.permute(0, 2, 3, 1) for frame in frames], 1).permute(0, 1, 4, 2, 3)
+    return torch.stack(frames, 1)
 
 
 def _remember(gru: ConvGRU, x: Tensor, h: State) -> tuple[Tensor, Tensor]:
     """Half of the channels pass by, half go through the recurrent unit."""
     by, through = x.chunk(2, 2)
     through, h = gru(through, h)
-    return torch.cat([by, through], 2), h
+    return beside(by, through), h
 
 
 class _Bottleneck(nn.Module):
@@ -64,7 +90,7 @@ class _Upsampling(nn.Module):
         self.gru = ConvGRU(outside // 2)
 
     def forward(self, x: Tensor, f: Tensor, s: Tensor, h: State) -> tuple[Tensor, Tensor]:
-        return _remember(self.gru, each_frame(self.conv, torch.cat([double(x, s), f, s], 2)), h)
+        return _remember(self.gru, each_frame(self.conv, beside(double(x, s), f, s)), h)
 
 
 class _Output(nn.Module):
@@ -76,19 +102,19 @@ class _Output(nn.Module):
         )
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        return each_frame(self.conv, torch.cat([double(x, s), s], 2))
+        return each_frame(self.conv, beside(double(x, s), s))
 
 
 def double(x: Tensor, like: Tensor) -> Tensor:
     """x [B, T, C, h, w] at twice the size, cropped to the size of `like`."""
-    x = F.interpolate(x.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=False).unflatten(0, x.shape[:2])
+    x = F.interpolate(pictures(x), scale_factor=2, mode="bilinear", align_corners=False).unflatten(0, x.shape[:2])
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
 def halves(x: Tensor, count: int) -> list[Tensor]:
     """x [B, T, C, H, W] averaged down to 1/2, 1/4, …; odd sizes are rounded up."""
     sizes = []
-    flat = x.flatten(0, 1)
+    flat = pictures(x)
     for _ in range(count):
         flat = F.avg_pool2d(flat, 2, 2, count_include_pad=False, ceil_mode=True)
         sizes.append(flat.unflatten(0, x.shape[:2]))

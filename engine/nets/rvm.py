@@ -17,7 +17,7 @@ from ..failures import SetupFailure
 from . import mobilenetv3, resnet
 from .guided_filter import DeepGuidedFilter, FastGuidedFilter
 from .lraspp import LRASPP
-from .recurrent_decoder import RecurrentDecoder, State, each_frame
+from .recurrent_decoder import RecurrentDecoder, State, each_frame, pictures
 
 States = tuple[State, State, State, State]
 BLANK: States = (None, None, None, None)
@@ -51,6 +51,7 @@ class MattingNetwork(nn.Module):
         self.decoder = RecurrentDecoder((*channels[:3], deepest), (80, 40, 32, 16) if small else (128, 64, 32, 16))
         self.project_mat = _Projection(16, 4)
         self.project_seg = _Projection(16, 1)
+        self.layout = torch.contiguous_format  # of pictures in memory, the same as that of the weights
         self.refiner: nn.Module = DeepGuidedFilter() if refiner == "deep" else FastGuidedFilter()
 
     def forward(self, src: Tensor, states: States = BLANK, ratio: float = 1.0) -> tuple[Tensor, Tensor, States]:
@@ -59,30 +60,31 @@ class MattingNetwork(nn.Module):
         if src.ndim == 4:
             fgr, pha, states = self.forward(src[:, None], states, ratio)
             return fgr[:, 0], pha[:, 0], states
-        src_sm = _resize(src, ratio)
+        src_sm = _resize(src, ratio, self.layout)
         hid, states = self._features(src_sm, states)
         fgr, pha = self.project_mat(hid).split([3, 1], 2)
-        if ratio != 1:
-            flat = (x.flatten(0, 1) for x in (src, src_sm, fgr, pha, hid))
-            fgr, pha = (x.unflatten(0, src.shape[:2]) for x in self.refiner(*flat))
-        return (fgr + src).clamp(0, 1), pha.clamp(0, 1), states
+        if ratio == 1:
+            return (fgr + src).clamp(0, 1), pha.clamp(0, 1), states
+        flat = (pictures(x) for x in (src, src_sm, fgr, pha, hid))
+        fgr, pha = (x.unflatten(0, src.shape[:2]) for x in self.refiner(*flat))
+        return fgr, pha, states
 
     def segment(self, src: Tensor, states: States = BLANK, ratio: float = 1.0) -> tuple[Tensor, States]:
         """The second head: logits of 'a person is here' [B, T, 1, h, w], used in training."""
-        hid, states = self._features(_resize(src, ratio), states)
+        hid, states = self._features(_resize(src, ratio, self.layout), states)
         return self.project_seg(hid), states
 
     def _features(self, src_sm: Tensor, states: States) -> tuple[Tensor, States]:
-        f1, f2, f3, f4 = self.backbone(src_sm.flatten(0, 1))
+        f1, f2, f3, f4 = self.backbone(pictures(src_sm))
         pyramid = [f.unflatten(0, src_sm.shape[:2]) for f in (f1, f2, f3, self.aspp(f4))]
         return self.decoder(src_sm, pyramid, states)
 
 
-def _resize(x: Tensor, ratio: float) -> Tensor:
-    if ratio == 1:
-        return x
-    small = F.interpolate(x.flatten(0, 1), scale_factor=ratio, mode="bilinear", align_corners=False, recompute_scale_factor=False)
-    return small.unflatten(0, x.shape[:2])
+def _resize(x: Tensor, ratio: float, layout: torch.memory_format) -> Tensor:
+    flat = pictures(x)
+    if ratio != 1:
+        flat = F.interpolate(flat, scale_factor=ratio, mode="bilinear", align_corners=False, recompute_scale_factor=False)
+    return flat.contiguous(memory_format=layout).unflatten(0, x.shape[:2])
 
 
 def load(path: Path) -> MattingNetwork:
@@ -112,4 +114,5 @@ def fuse(net: MattingNetwork) -> MattingNetwork:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 module._modules[first] = fuse_conv_bn_eval(conv, norm)
                 module._modules[second] = nn.Identity()
+    net.layout = torch.channels_last
     return net.to(memory_format=torch.channels_last)

@@ -171,8 +171,10 @@ def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
 
 
-def speed(size: tuple[int, int], root: Path, count: int = 6, turns: int = 2) -> str:
-    """A row: seconds a frame from PNG to PNG, by the clock and of the CPU, one after the other unfused against the stage's way, in turn."""
+def speed(size: tuple[int, int], root: Path, count: int, threads: int, turns: int = 2) -> str:
+    """A row: seconds a frame from PNG to PNG, by the clock and of the CPU, one after the other as published against the stage's way, in turn;
+    then CPU-seconds a frame of the network alone.
+    """
     from engine import device
     from engine.mattes import people
     from engine.media.frames import write_png
@@ -183,15 +185,25 @@ def speed(size: tuple[int, int], root: Path, count: int = 6, turns: int = 2) -> 
         write_png(root / "frames" / f"{number:06d}.png", np.roll(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), 8 * number, 1))
     about = {"size": size, "fps": "24/1", "frames": list(range(1, count + 1)), "times": [n / 24 for n in range(count)], "cuts": [], "duplicates": [], "bits": 8}
     store.write_json(root / "frames" / "clip.json", about)
-    shot, net, cpu = Frames(root / "frames"), rvm.MattingNetwork().eval(), device.pick("cpu")
-    fused = rvm.fuse(net)
+    shot, net, cpu = Frames(root / "frames"), rvm.MattingNetwork().eval().requires_grad_(False), device.pick("cpu")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    fused, ratio = rvm.fuse(net), rvm.auto_ratio(*size[::-1])
 
-    def plain() -> None:
-        states, ratio = rvm.BLANK, rvm.auto_ratio(*size[::-1])
+    def plain() -> None:  # not in inference mode: there the guided filter works in strips
+        states = rvm.BLANK
         for number in shot.numbers:
-            with torch.inference_mode():
-                fgr, pha, states = net(people._read(shot, number).contiguous(), states, ratio)
+            fgr, pha, states = net(people._read(shot, number).contiguous(), states, ratio)
             people._write(shot, number, root / "plain", fgr[0], pha[0, 0])
+
+    def alone(ours: bool) -> float:
+        """CPU-seconds a frame of the network by itself, the first frame left out."""
+        used, states, picture = [], rvm.BLANK, people._read(shot, 1)
+        with torch.inference_mode(ours):
+            for _ in shot.numbers:
+                start = time.process_time()
+                _, _, states = (fused if ours else net)(picture if ours else picture.contiguous(), states, ratio)
+                used.append(time.process_time() - start)
+        return float(np.median(used[1:]))
 
     took: dict[str, list[tuple[float, float]]] = {"plain": [], "ours": []}
     for turn in range(turns):
@@ -200,8 +212,9 @@ def speed(size: tuple[int, int], root: Path, count: int = 6, turns: int = 2) -> 
             work()
             took[name].append(((time.perf_counter() - clock) / count, (time.process_time() - used) / count))
     cells = [f"{np.median([pair[at] for pair in took[name]]):.3f}" for at in (0, 1) for name in took]
-    ratio = np.median([a[0] / b[0] for a, b in zip(took["plain"], took["ours"])])
-    return f"| {size[0]}x{size[1]} | {torch.get_num_threads()} | {' | '.join(cells)} | {ratio:.2f} |"
+    faster = np.median([a[0] / b[0] for a, b in zip(took["plain"], took["ours"])])
+    nets = np.median([(alone(False), alone(True)) for _ in range(turns + 1)], axis=0)
+    return f"| {size[0]}x{size[1]} | {torch.get_num_threads()} | {' | '.join(cells)} | {faster:.2f} | {nets[0]:.3f} | {nets[1]:.3f} | {nets[0] / nets[1]:.2f} |"
 
 
 def main() -> None:
@@ -210,6 +223,7 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
     parser.add_argument("--ways", default="moving,drawn,box", help="which masks: what moves, the first drawn, its box")
+    parser.add_argument("--threads", type=int, default=0, help="of the network, for `speed`; 0: as many as there are cores")
     parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
@@ -224,10 +238,11 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 print(row(name, last, chosen.keep / name if chosen.keep else Path(scratch), chosen.ways), flush=True)
     if "speed" in chosen.clips:
-        print("| size | threads | plain s | ours s | plain CPU-s | ours CPU-s | times as fast |", "|---" * 7 + "|", sep="\n")
+        print("| size | threads | plain s | ours s | plain CPU-s | ours CPU-s | times as fast | network plain CPU-s | ours | times as fast |")
+        print("|---" * 10 + "|")
         for size in ((1280, 720), (1920, 1080)):
             with tempfile.TemporaryDirectory() as scratch:
-                print(speed(size, Path(scratch)), flush=True)
+                print(speed(size, Path(scratch), chosen.frames or 6, chosen.threads), flush=True)
     if "stills" in chosen.clips:
         print("| edge step | MAD, trimap 1 | CPU-s | MAD, trimap 2 | CPU-s |", "|---" * 5 + "|", *stills(), sep="\n")
 

@@ -111,6 +111,20 @@ def test_chunks_equal_one_run():
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(states, whole[2]))
 
 
+def test_the_copy_for_inference_gives_what_training_sees():
+    torch.manual_seed(0)
+    net = rvm.MattingNetwork().eval()
+    src = torch.rand(2, 2, 3, 75, 101)
+    told = net(src, ratio=0.41)  # with gradients: the full picture in one piece
+    with torch.inference_mode():
+        fused = rvm.fuse(net)
+        fast = fused(src, ratio=0.41)
+        _, first, states = fused(src[:1, 0].contiguous(memory_format=torch.channels_last), ratio=0.41)
+        _, second, _ = fused(src[:1, 1], states, 0.41)
+    for ours, theirs in zip((*fast[:2], *fast[2], first[0], second[0]), (*told[:2], *told[2], told[1][0, 0], told[1][0, 1])):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
 def test_automatic_ratio_and_bad_weights(tmp_path):
     assert rvm.auto_ratio(1080, 1920) == pytest.approx(512 / 1920) and rvm.auto_ratio(200, 300) == 1
     with pytest.raises(SetupFailure) as missing:
