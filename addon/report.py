@@ -55,6 +55,11 @@ def _words(about: dict[str, Any]) -> list[str]:
         lines.append(say("{solved} of {total} frames, {points} points, scale {scale}", **counts, scale=say(about.get("scale", "unknown"))))
     if focal:
         lines.append(say("focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
+    shutter = about.get("readout", {})
+    if shutter.get("taken_out"):
+        axis = say("rows") if shutter.get("read") == "rows" else say("columns")
+        found = {"share": f"{shutter['share']:.2f}", "sigma": f"{shutter['sigma']:.2f}", "left": f"{100 * shutter['error_left']:.0f}"}
+        lines.append(say("rolling shutter taken out: {axis} read over {share} ± {sigma} of a frame, {left} % of the error left", axis=axis, **found))
     lines.append(told(str(about.get("method", "camera"))))
     return [*lines, *(told(f"{line[:1].upper()}{line[1:]}.") for line in map(str, about.get("warnings", [])))]
 
@@ -65,8 +70,9 @@ def _tracks(folder: Path, camera: cameras.Camera) -> tuple[np.ndarray, np.ndarra
         return np.empty(0, int), np.empty((0, 2)), np.empty(0)
     with np.load(folder / "tracks.npz", allow_pickle=False) as seen, np.load(folder / "points.npz", allow_pickle=False) as points:
         track, frame, xy, xyz = seen["track"], seen["frame"], seen["xy"], points["xyz"]
+        straight = xy - seen["shift"] if "shift" in seen else xy  # freed of a rolling shutter
     row = np.searchsorted(camera.frame, frame)
-    error = np.linalg.norm(cameras.project(camera, row, xyz[track]) - xy, axis=1)
+    error = np.linalg.norm(cameras.project(camera, row, xyz[track]) - straight, axis=1)
     width, height = camera.size
     return frame, np.stack([xy[:, 0] / width, 1 - xy[:, 1] / height], -1), error
 

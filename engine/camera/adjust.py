@@ -43,6 +43,8 @@ class Bundle:
     known: bool = False  # the focal length is given
     smooth: float = 0.004  # change of log focal per view and view that counts as one sigma, if zooming
     usual: float | None = None  # log of a usual focal length, believed only where the shot says nothing (a zoom without any turn)
+    late: Array | None = None  # [N, 2] px by which an observation lies further on for each frame's time of readout, where that is adjusted
+    readout: float = 0.0  # in frames' times, beyond what the observations are already freed of
 
     @property
     def own(self) -> int:
@@ -51,12 +53,13 @@ class Bundle:
 
     @property
     def shared(self) -> int:
-        """Unknowns of all views together: log focal, distortion."""
-        return int(not self.zooming and not self.known) + len(self.free)
+        """Unknowns of all views together: log focal, distortion, readout."""
+        return int(not self.zooming and not self.known) + len(self.free) + (self.late is not None)
 
     def residuals(self, tracks: Tracks) -> Array:
         """[N, 2] px."""
-        return self._project(tracks)[0] - tracks.xy
+        error = self._project(tracks)[0] - tracks.xy
+        return error if self.late is None else error + self.readout * self.late
 
     def _project(self, tracks: Tracks) -> tuple[Array, Array, Array, Array, Array]:
         turned = np.einsum("nij,nj->ni", self.rotation[tracks.view], self.points[tracks.track])
@@ -83,6 +86,7 @@ class Bundle:
         x, y = flat.T
         by_lens = (flat * r2[:, None], flat * r2[:, None] ** 2, np.stack([2 * x * y, r2 + 2 * y * y], 1), np.stack([r2 + 2 * x * x, 2 * x * y], 1))
         shared += [(by_lens[k] * focal[:, None])[:, :, None] for k in self.free]
+        shared += [] if self.late is None else [self.late[:, :, None]]
         empty = np.zeros((len(flat), 2, 0))
         return np.concatenate(own, 2), np.concatenate([*shared, empty], 2), by_local @ self.rotation[tracks.view]
 
@@ -92,16 +96,21 @@ class Bundle:
         own = step[: views * self.own].reshape(views, self.own)
         shared = step[views * self.own :]
         place = self.translation if self.turning else self.translation + own[:, 3:6]
-        focal, distortion = self.log_focal, self.distortion.copy()
+        focal, distortion, readout = self.log_focal, self.distortion.copy(), self.readout
         if self.zooming:
             focal = focal + own[:, -1]
         elif not self.known:
             focal, shared = focal + shared[0], shared[1:]
+        if self.late is not None:
+            readout, shared = readout + float(shared[-1]), shared[:-1]
         distortion[list(self.free)] += shared
         fresh = self.points + points
         if self.turning:
             fresh = fresh / np.linalg.norm(fresh, axis=1, keepdims=True)
-        return replace(self, rotation=rotation_from_vector(own[:, :3]) @ self.rotation, translation=place, log_focal=focal, distortion=distortion, points=fresh)
+        return replace(
+            self, rotation=rotation_from_vector(own[:, :3]) @ self.rotation, translation=place, log_focal=focal, distortion=distortion,
+            points=fresh, readout=readout,
+        )
 
 
 def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int, **more: Any) -> tuple[Bundle, Tracks, NDArray[np.int64]]:
@@ -179,7 +188,8 @@ class System:
         at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
         diagonal[at] = self.length * (loss / USUAL) ** 2 / max(len(at), 1)
         pull[at] = bundle.log_focal[: len(at)] - bundle.usual
-        tail = slice(self.size - len(bundle.free), self.size)
+        last = self.size - (bundle.late is not None)
+        tail = slice(last - len(bundle.free), last)
         diagonal[tail], pull[tail] = self.length * (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
         self.normal = self.normal + sparse.diags(diagonal)
         self.gradient = self.gradient + diagonal * pull
@@ -241,6 +251,13 @@ class System:
             pick[np.arange(views) * own + own - 1] = 1 / views
         else:
             pick[views * own] = 1.0
+        return self._sigma(pick)
+
+    def readout_sigma(self) -> float | None:
+        """Standard error of the readout, in frames' times."""
+        return self._sigma(np.eye(1, self.size, self.size - 1)[0])
+
+    def _sigma(self, pick: Array) -> float | None:
         variance = float(pick @ _solved(self.reduced(0.0), pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
 

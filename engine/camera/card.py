@@ -34,7 +34,10 @@ def write(path: Path, outcome: Outcome) -> None:
 
 
 def _write(canvas: Canvas, text: str, at: tuple[int, int], size: float = 0.45, colour: tuple[int, int, int] = INK) -> None:
+    """Text that ends before the picture does, smaller if it must be."""
     plain = text.encode("ascii", "replace").decode()
+    long = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0]
+    size *= min(1.0, (canvas.shape[1] - EDGE - at[0]) / max(long, 1))
     cv2.putText(canvas, plain, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
 
 
@@ -58,6 +61,9 @@ def _title(canvas: Canvas, report: dict[str, Any]) -> None:
              f"{report['points']} points", lens, f"scale {report['scale']}")
     if report.get("scale_drift_percent") is not None:
         facts = (*facts, f"drift +- {report['scale_drift_percent']:.1f} %")
+    shutter = report.get("readout", {})
+    if shutter.get("taken_out"):
+        facts = (*facts, f"{shutter['read']} read over {shutter['share']:.2f} +- {shutter['sigma']:.2f} of a frame")
     _write(canvas, "    ".join(facts), (EDGE, 80), 0.5, DIM)
     words = "; ".join(report["warnings"]) or ("no frame to distrust" if not distrust else f"distrust {len(distrust)} frames")
     _write(canvas, words[:150], (EDGE, 104), 0.5, WARN if report["warnings"] or distrust else GOOD)

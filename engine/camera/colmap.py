@@ -30,7 +30,7 @@ def write(folder: Path, outcome: Outcome) -> None:
     cameras += [f"{k} OPENCV {width} {height} {_numbers(lens)}" for k, lens in enumerate(kinds, 1)]
     _text(folder / "cameras.txt", cameras)
     order = np.lexsort((outcome.track, outcome.frame))
-    frame, track, xy = outcome.frame[order], outcome.track[order], outcome.xy[order]
+    frame, track, xy = outcome.frame[order], outcome.track[order], outcome.straight[order]
     images = ["# image, qw qx qy qz, tx ty tz (camera from world), camera, name; then x y point of each observation"]
     for k, row in enumerate(rows):
         matrix = camera.camera_from_world[row]

@@ -29,8 +29,14 @@ class Outcome:
     length: NDArray[np.int64]  # [P] frames
     track: NDArray[np.int64]  # [N] row of the point
     frame: NDArray[np.int64]  # [N] the clip's number
-    xy: Array  # [N, 2] px
+    xy: Array  # [N, 2] px, where the pictures show them
     report: dict[str, Any]
+    shift: Array | None = None  # [N, 2] px of it that a rolling shutter did, where one was taken out
+
+    @property
+    def straight(self) -> Array:
+        """[N, 2] px where the instant of each frame's pose has the observations."""
+        return self.xy if self.shift is None else self.xy - self.shift
 
     def moved(self, similarity: Similarity) -> Outcome:
         """The same in another world."""
@@ -40,7 +46,7 @@ class Outcome:
     def residuals(self) -> Array:
         """Reprojection error [N] px of each observation."""
         xy, _ = self.camera.project(np.searchsorted(self.camera.frame, self.frame), self.xyz[self.track])
-        return np.linalg.norm(xy - self.xy, axis=1)
+        return np.linalg.norm(xy - self.straight, axis=1)
 
     def write(self, room: Path) -> None:
         """camera.npz, points.npz, points.ply, tracks.npz, colmap/, report.json, report.png."""
@@ -49,7 +55,7 @@ class Outcome:
         with writing(room / "points.npz") as file:
             np.savez(file, xyz=self.xyz, rgb=self.rgb, error=self.error, length=self.length)
         with writing(room / "tracks.npz") as file:
-            np.savez(file, track=self.track, frame=self.frame, xy=self.xy)
+            np.savez(file, track=self.track, frame=self.frame, xy=self.xy, **({} if self.shift is None else {"shift": self.shift}))
         with beside(room / "points.ply") as fresh:
             fresh.write_bytes(_ply(self.xyz, self.rgb))
         colmap.write(room / "colmap", self)
@@ -62,7 +68,7 @@ def read(room: Path) -> Outcome:
     with np.load(room / "points.npz", allow_pickle=False) as p, np.load(room / "tracks.npz", allow_pickle=False) as t:
         return Outcome(
             camera_file.load(room / "camera.npz"), p["xyz"], p["rgb"], p["error"], p["length"], t["track"], t["frame"], t["xy"],
-            read_json(room / "report.json"),
+            read_json(room / "report.json"), t["shift"] if "shift" in t else None,
         )
 
 

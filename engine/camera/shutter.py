@@ -1,32 +1,148 @@
-"""Camera room: whether a picture's rows were exposed one after another (rolling shutter), told from what a solve leaves; numpy only."""
+"""Camera room: a picture whose rows are exposed one after another (rolling shutter): told from a solve, and taken out of its tracks.
+
+A pose is that of the middle row's instant. What another row shows is moved there, along the path through the frame's pose and those of
+its neighbours. Numpy and our own adjustment; no torch, no pycolmap.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import lens
+from ..geometry.pose import rotation_from_vector, vector_from_rotation
+from . import adjust
+from .bundle import State, triangulated
+from .tracks import Tracks
+
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+AXES = {"rows": 1, "columns": 0}
+VIEWS, PER_VIEW = 120, 100  # that are looked at, and observations of each
+MOST = 1.5  # of a frame's time
+ROUNDS, AGAIN = 5, 4  # of an adjustment, and of adjustments with the path found anew
+STILL = 0.005  # change of the readout that calls for no further one
+STEP = 1e-3  # of a frame's time, for derivatives
+FAR = 2.0  # median distances at which what has no point is taken to lie
 
 
-def readout(track: Index, row: Index, xy: Array, miss: Array, height: float) -> tuple[float, float]:
-    """The part of a frame's time over which its rows are read, and the standard error of that.
+@dataclass(frozen=True)
+class Readout:
+    """Over which part of the time from frame to frame a picture is read; positive from the top down, or from left to right."""
 
-    A point in the lower half is seen later than one in the upper, so it is found further along its way. Observations [N] of tracks
-    in rows of the camera, with their pixels and by how much they miss [N, 2]. The poses take up a part of it, so it is a lower bound.
+    share: float
+    sigma: float  # standard error; 0 where the share was given
+    axis: str = "rows"  # read one after another: rows or columns, the latter of a phone held upright
+
+    @property
+    def surely(self) -> float:
+        """The share in standard errors."""
+        return abs(self.share) / max(self.sigma, 1e-9)
+
+
+def told(state: State, tracks: Tracks, loss: float, limit: float, start: Readout, *, zoom: bool, known: bool, turning: bool) -> Readout:
+    """The readout that poses, points, lens and observations [N] (px as the picture has them) agree on, adjusted together with them.
+
+    Of a long shot only the stretch that moves most is asked. `limit` is the px by which an observation may miss its point.
     """
-    order = np.lexsort((row, track))
-    track, row, xy, miss = track[order], row[order], xy[order], miss[order]
-    inner = np.flatnonzero((track[2:] == track[:-2]) & (row[2:] - row[:-2] == 2)) + 1
-    if len(inner) < 100:
-        return 0.0, 1.0
-    late = (xy[inner + 1] - xy[inner - 1]) / 2 * (xy[inner, 1:] / height - 0.5)
-    left = miss[inner]
-    share, weight = 0.0, np.ones(len(inner))
-    for _ in range(4):
-        square = float((weight[:, None] * late**2).sum())
-        share = float((weight[:, None] * late * left).sum()) / max(square, 1e-12)
-        error = np.linalg.norm(left - share * late, axis=1)
-        weight = 1 / (1 + (error / max(2 * float(np.median(error)), 1e-9)) ** 2)
-    repeats = len(inner) / len(np.unique(track[inner]))
-    return share, float(np.sqrt((weight * error**2).sum() / max(weight.sum(), 1) / 2 * repeats / max(square, 1e-12)))
+    state = replace(state, posed=state.posed & _liveliest(tracks, len(state.posed)))
+    share, sigma = start.share, 1.0
+    for _ in range(AGAIN):
+        straight = straightened(state, tracks, replace(start, share=share))
+        if not turning:
+            state = triangulated(state, straight, limit)
+        use = state.errors(straight) < limit
+        use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+        bundle, few, posed = adjust.of_state(
+            state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
+        )
+        late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
+        best, _ = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
+        sigma = adjust.System(best, few, loss).readout_sigma() or 1.0
+        share = float(np.clip(share + best.readout, -MOST, MOST))
+        pose, focal = state.pose.copy(), state.focal.copy()
+        pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
+        state = replace(state, pose=pose, focal=focal, distortion=best.distortion)
+        if abs(best.readout) < STILL or abs(share) < 2 * sigma:
+            break
+    return Readout(share, sigma, start.axis)
+
+
+def _liveliest(tracks: Tracks, views: int) -> NDArray[np.bool_]:
+    """The [V] views in a row, no more than VIEWS, whose tracks move most."""
+    order = np.lexsort((tracks.view, tracks.track))
+    track, view, xy = tracks.track[order], tracks.view[order], tracks.xy[order]
+    next_ = np.flatnonzero((np.diff(track) == 0) & (np.diff(view) == 1))
+    far = np.bincount(view[next_], np.linalg.norm(xy[next_ + 1] - xy[next_], axis=1), views) / np.maximum(np.bincount(view[next_], minlength=views), 1)
+    gone = np.concatenate([[0.0], np.cumsum(far)])
+    start = int((gone[VIEWS:] - gone[:-VIEWS]).argmax()) if views >= VIEWS else 0
+    return (np.arange(views) >= start) & (np.arange(views) < start + VIEWS)
+
+
+def straightened(state: State, tracks: Tracks, readout: Readout) -> Tracks:
+    """The observations [N] where the middle row's instant would have them."""
+    return replace(tracks, xy=tracks.xy - _shift(state, tracks, readout))
+
+
+def _shift(state: State, tracks: Tracks, readout: Readout) -> Array:
+    """[N, 2] px by which the picture shows each observation away from where the middle row's instant would have it."""
+    if not readout.share:
+        return np.zeros_like(tracks.xy)
+    points = _points(state, tracks)
+    path = _path(state)
+    time = readout.share * _part(tracks, state, readout.axis)
+    there, here = (_seen(state, path, tracks.view, points, moment) for moment in (time, 0 * time))
+    shift = there - here
+    return np.where(np.isfinite(shift).all(1, keepdims=True) & state.posed[tracks.view, None], shift, 0.0)
+
+
+def _slope(state: State, tracks: Tracks, points: Array, share: float, axis: str) -> Array:
+    """[N, 2] px by which each observation of `points` [N, 3] lies further on for each whole frame's time of readout."""
+    part, path = _part(tracks, state, axis), _path(state)
+    ahead, behind = (_seen(state, path, tracks.view, points, share * part + step) for step in (STEP, -STEP))
+    return (ahead - behind) / (2 * STEP) * part[:, None]
+
+
+def _part(tracks: Tracks, state: State, axis: str) -> Array:
+    """Where in the picture's height (or width) each observation lies, from -0.5 to 0.5."""
+    return tracks.xy[:, AXES[axis]] / state.size[AXES[axis]] - 0.5
+
+
+def _points(state: State, tracks: Tracks) -> Array:
+    """[N, 3] the observations' points; what has none lies far along its ray."""
+    points, pose = state.points[tracks.track], state.pose[tracks.view]
+    depth = np.nanmedian(np.einsum("nij,nj->ni", pose[:, :3, :3], points)[:, 2] + pose[:, 2, 3])
+    local = FAR * (depth if np.isfinite(depth) else 1.0) * state.rays(tracks) - pose[:, :3, 3]
+    return np.where(np.isfinite(points[:, :1]), points, np.einsum("nji,nj->ni", pose[:, :3, :3], local))
+
+
+def _seen(state: State, path: tuple[Array, Array, Array, Array], view: Index, points: Array, time: Array) -> Array:
+    """[N, 2] px of points [N, 3] from the path of each one's view, `time` [N] frames from it."""
+    spin, bend, speed, curve = (part[view] for part in path)
+    pose, t = state.pose[view], time[:, None]
+    local = np.einsum("nij,nj->ni", pose[:, :3, :3], points) + pose[:, :3, 3]
+    local = np.einsum("nij,nj->ni", rotation_from_vector(t * spin + t**2 * bend), local - t * speed - t**2 * curve)
+    return lens.project(local, state.focal[view, None], state.centre, state.distortion)
+
+
+def _path(state: State) -> tuple[Array, Array, Array, Array]:
+    """Parabolas through each posed view and its neighbours, in its axes: [V, 3] of turn and place, by frame and by frame squared."""
+    rows = np.flatnonzero(state.posed)
+    terms = tuple(np.zeros((len(state.posed), 3)) for _ in range(4))
+    if len(rows) < 2:
+        return terms
+    turn = state.pose[rows, :3, :3]
+    place = -np.einsum("vji,vj->vi", turn, state.pose[rows, :3, 3])
+    gap = np.diff(rows).astype(np.float64)[:, None]
+    spin = vector_from_rotation(turn[1:] @ np.swapaxes(turn[:-1], 1, 2)) / gap  # from each to the next, the same in the axes of both
+    speed = np.diff(place, axis=0) / gap
+    for step, slope, bend in ((spin, terms[0], terms[1]), (speed, terms[2], terms[3])):
+        slope[rows[0]], slope[rows[-1]] = step[0], step[-1]
+        both = gap[:-1] + gap[1:]
+        slope[rows[1:-1]] = (step[:-1] * gap[1:] + step[1:] * gap[:-1]) / both
+        bend[rows[1:-1]] = (step[1:] - step[:-1]) / both
+    for term in terms[2:]:
+        term[rows] = np.einsum("vij,vj->vi", turn, term[rows])
+    return terms

@@ -14,8 +14,9 @@ from .. import child
 from ..contract.options import Solve
 from ..failures import ChildFailure, Failure, ShotFailure
 from ..geometry.pose import invert
-from . import adjust, bundle, certainty, diagnosis, focal, mapping, smooth, tripod
+from . import adjust, bundle, certainty, diagnosis, focal, judgement, mapping, shutter, smooth, tripod
 from .bundle import State
+from .shutter import Readout
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
@@ -30,6 +31,8 @@ TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, t
 FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
+STRAIGHTER = 3  # solves with the readout taken out, at most
+SETTLED = 0.02  # change of the readout that calls for no further one
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Solved:
     path: float | None = None  # what the places are likely off by, as part of the path's length
     drift: float | None = None  # by how much the log of the scale may differ between the path's halves
     doubt: str = ""  # what speaks against the answer, in words
+    readout: Readout | None = None  # that was looked for; taken out of the tracks where `shift` is there
+    shift: NDArray[np.float64] | None = None  # [N, 2] px by which the pictures show the observations away from where `tracks` have them
+    gain: float = 1.0  # part of the error that is left with the readout taken out
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Question:
 def solve(question: Question) -> Solved:
     """Solve a span from its tracks, or raise the failure that says why not."""
     answer, period = _solved(question), question.options.smooth
+    if question.options.shutter != "global":
+        answer = _straightened(question, answer)
     if period < 2:
         return answer
     state = smooth.smoothed(answer.state, period)
@@ -100,6 +108,43 @@ def _solved(question: Question) -> Solved:
         held = _travelled(replace(question, options=replace(options, lens="known")), lasting, found, False)
         fixed = held if _miss(held) < 1.1 * _miss(fixed) else fixed
     return _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed
+
+
+def _straightened(question: Question, rolling: Solved) -> Solved:
+    """The answer solved again from tracks freed of the rolling shutter, where there surely is one or the artist says so."""
+    options, raw = question.options, rolling.tracks
+    given = options.shutter == "rolling" and options.readout != 0
+    if given:
+        readout = Readout(options.readout, 0.0, _axes(question)[0])
+    else:
+        readout = max((_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)), key=lambda one: one.surely)
+        if options.shutter == "auto" and not judgement.rolls(readout.share, readout.sigma):
+            return replace(rolling, readout=readout)
+    before, answer = _miss(rolling), rolling
+    for _ in range(STRAIGHTER):
+        tracks = shutter.straightened(answer.state, raw, readout)
+        try:
+            answer = _solved(replace(question, tracks=tracks))
+        except (ShotFailure, ChildFailure):
+            return replace(rolling, readout=readout)
+        found = readout if given else _told(answer, raw, readout, options)
+        settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
+        if settled:
+            break
+    gain = _miss(answer) / max(before, 1e-9)
+    if gain > 1 and options.shutter == "auto":
+        return replace(rolling, readout=readout)
+    return replace(answer, method=f"{answer.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
+
+
+def _axes(question: Question) -> tuple[str, ...]:
+    """What may be read one after another: the rows, or of an upright picture, which a phone held upright takes, the columns."""
+    return ("columns", "rows") if question.size[1] > question.size[0] else ("rows",)
+
+
+def _told(answer: Solved, raw: Tracks, start: Readout, options: Solve) -> Readout:
+    zoom, known, turning = answer.lens == "zoom", answer.lens == "known", answer.motion == "tripod"
+    return shutter.told(answer.state, raw, options.loss, mapping.FINE, start, zoom=zoom, known=known, turning=turning)
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:

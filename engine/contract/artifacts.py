@@ -42,7 +42,9 @@ KINDS = (
          "the camera for nerfstudio (OpenGL axes, z up) and Nuke (y up, order ZXY, vertical field of view in degrees; frames without a pose "
          "are left out of both); plates without distortion, of the same size and focal length; ST maps: red and green are the place to fetch "
          "from, 0..1 from the left and from the bottom, one for each frame (maps/straighten/%06d.exr) where the lens zooms"),
-    Kind("tracks", ("tracks.npz",), "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size"),
+    Kind("tracks", ("tracks.npz",),
+         "one row per observation: track [N] int, frame [N] int, xy [N, 2] px at the camera's size, where the picture shows it; shift [N, 2] px "
+         "of that which a rolling shutter did, where one was taken out: camera and points are at home at xy - shift"),
     Kind("points", ("points.ply", "points.npz"), "xyz [N, 3], rgb [N, 3] uint8, error [N] px, length [N] frames"),
     Kind("prior", ("%06d.npz", "prior.json"),
          "inverse [h, w] float32, larger is nearer, at the network's own size; prior.json: kind (none, relative: any scale and offset, "

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import given, judgement, learned, loops, shutter
+from ..camera import given, judgement, learned, loops
 from ..camera import span as spans
 from ..camera.outcome import Outcome
 from ..camera.tracks import follow
@@ -142,6 +142,8 @@ def _outcome(
         about["path_sigma_percent"] = round(100 * lead.path, 3)
     if lead.drift is not None:
         about["scale_drift_percent"] = round(100 * lead.drift, 3)
+    if lead.readout is not None:
+        about["readout"] = _readout(lead, frames)
     about["warnings"] = [answer.doubt for _, answer in solved if answer.doubt]
     if len(solved) > 1:
         about["warnings"].append("the spans between cuts each have a world of their own")
@@ -149,19 +151,27 @@ def _outcome(
 
 
 def _told(frames: Frames, camera: Camera, tables: list[tuple[Array, ...]], about: dict[str, Any]) -> Outcome:
-    """The outcome of a camera and the points, their observations (point, row of the camera, px at the frames' size) of each span."""
-    xyz, track, row, xy = (np.concatenate([table[k] for table in tables]) for k in range(4))
-    miss = xy - camera.project(row, xyz[track])[0]
-    residual = np.linalg.norm(miss, axis=1)
-    share, sigma = shutter.readout(track, row, xy, miss, camera.size[1])
-    about["readout"] = {"share": round(share, 4), "sigma": round(sigma, 4)}
+    """The outcome of a camera and the points, their observations (point, row of the camera, px at the frames' size, px of those that a
+    rolling shutter did) of each span."""
+    xyz, track, row, xy, shift = (np.concatenate([table[k] for table in tables]) for k in range(5))
+    residual = np.linalg.norm(xy - shift - camera.project(row, xyz[track])[0], axis=1)
     length = np.bincount(track, minlength=len(xyz))
     error = np.bincount(track, residual, len(xyz)) / np.maximum(length, 1)
     angle = reprojection.parallax(xyz, camera.place, track, row)
     frame = camera.frame[row]
     report = judgement.report(camera, frame, xy, residual, len(xyz), float(np.median(angle)) if len(angle) else 0.0, about)
     rgb = _colours(frames, frame, track, xy, len(xyz), set(about["keyframes"]))
-    return Outcome(camera, xyz, rgb, error, length, track, frame, xy, report)
+    return Outcome(camera, xyz, rgb, error, length, track, frame, xy, report, shift if shift.any() else None)
+
+
+def _readout(answer: spans.Solved, frames: Frames) -> dict[str, Any]:
+    """What is said of the shutter: the readout in frames' times and in ms, whether it was taken out, and the part of the error left by that."""
+    found = answer.readout
+    assert found is not None
+    told = {"share": round(found.share, 4), "sigma": round(found.sigma, 4), "read": found.axis, "taken_out": answer.shift is not None}
+    if frames.about["kind"] == "video" and len(frames) > 1:  # pictures do not tell how far apart they were taken
+        told["ms"] = round(1000 * found.share * float(np.median(np.diff(frames.times))), 2)
+    return told if answer.shift is None else {**told, "error_left": round(answer.gain, 3)}
 
 
 def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, report: Report) -> Outcome:
@@ -176,7 +186,7 @@ def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, r
         rows = np.searchsorted(frames.numbers, part)
         tracks = follow(_pictures(frames, part, size), _masks(masks, part, size), options.tracks, meter.followed).long(3)
         xyz, point, seen, share = given.points(camera, rows, tracks, size)
-        tables.append((xyz, point + first, rows[seen.view], seen.xy * factor))
+        tables.append((xyz, point + first, rows[seen.view], seen.xy * factor, np.zeros_like(seen.xy)))
         agree.append(share * len(part))
         first, done = first + len(xyz), done + len(part)
     share, still = sum(agree) / len(frames), np.ptp(camera.place[camera.solved], axis=0).max() == 0
@@ -219,7 +229,8 @@ def _learned(frames: Frames, inputs: Inputs, size: tuple[int, int], options: Sol
         tracks = follow(_pictures(frames, span.numbers, size), _masks(inputs["movers"], span.numbers, size), options.tracks).long(3)
         tracks = tracks.where(~tracks.moving).long(3)
         xyz = learned.points(camera, rows, span.depth, tracks, size)
-        tables.append((xyz, tracks.track + first, rows[tracks.view], tracks.xy * np.asarray(frames.size, float) / np.asarray(size, float)))
+        seen = tracks.xy * np.asarray(frames.size, float) / np.asarray(size, float)
+        tables.append((xyz, tracks.track + first, rows[tracks.view], seen, np.zeros_like(seen)))
         first += len(xyz)
     keys = evenly(len(frames), 12)
     about = {
@@ -260,7 +271,8 @@ def _place(
     camera.solved[rows] = state.posed
     camera.focal[rows] = state.focal[filled, None] * factor
     camera.distortion[rows] = state.distortion
-    return (home.points(xyz), again + first, rows[tracks.view], tracks.xy * factor), first + len(known)
+    shift = np.zeros_like(tracks.xy) if answer.shift is None else answer.shift[answer.fits]
+    return (home.points(xyz), again + first, rows[tracks.view], (tracks.xy + shift) * factor, shift * factor), first + len(known)
 
 
 def _colours(

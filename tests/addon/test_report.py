@@ -18,7 +18,8 @@ def test_errors_are_measured_through_the_lens(unflatten, scene, tmp_path):
         seen = distort(flat, shot.distortion[index]) * shot.focal[index] + shot.centre[index]
         rows += [(track, frame, *place_of) for track, place_of in enumerate(seen + (0.3, 0.4))]
     table = np.array(rows)
-    np.savez(tmp_path / "camera" / "tracks.npz", track=table[:, 0].astype(int), frame=table[:, 1].astype(int), xy=table[:, 2:])
+    late = np.full((len(table), 2), 2.5)  # px by which a rolling shutter shows them elsewhere
+    np.savez(tmp_path / "camera" / "tracks.npz", track=table[:, 0].astype(int), frame=table[:, 1].astype(int), xy=table[:, 2:] + late, shift=late)
     clip = place.load_clip(str(tmp_path / "frames" / "000011.png"))
     camera.import_camera(clip, scene, tmp_path / "camera")
     card = report.card_of(clip)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from camera_tracks import SIZE, make, path  # noqa: E402
+from camera_tracks import SIZE, make, moment, path  # noqa: E402
 
 from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
@@ -41,6 +41,7 @@ def test_travelling_camera_among_movers(tmp_path: Path) -> None:
     assert error.ate_percent < 0.2 and error.rotation_worst_degrees < 0.2 and error.focal_percent < 2
     assert abs(answer.state.distortion[0] + 0.05) < 0.02
     assert answer.sigma is not None and 1e-4 < answer.sigma < 0.02
+    assert answer.shift is None and abs(answer.readout.share) < 4 * answer.readout.sigma  # all rows at once
     again = solve(make(poses, FIXED, movers=0.25), tmp_path)
     assert np.array_equal(again.state.pose, answer.state.pose) and np.array_equal(again.state.points, answer.state.points, equal_nan=True)
 
@@ -194,16 +195,32 @@ def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
         assert np.allclose(slope, by_point[:, :, 0], atol=1e-3 * np.abs(by_point).max())
 
 
-def test_rows_that_are_read_late_are_noticed() -> None:
-    poses, random = path(VIEWS), np.random.default_rng(3)
-    tracks = make(poses, FIXED, noise=0.0)
-    order = np.lexsort((tracks.view, tracks.track))
-    late = np.zeros_like(tracks.xy)
-    late[order[:-1]] = np.where((np.diff(tracks.track[order]) == 0)[:, None], np.diff(tracks.xy[order], axis=0), 0)
-    for share in (0.0, 0.1):
-        miss = share * late * (tracks.xy[:, 1:] / SIZE[1] - 0.5) + random.normal(0, 0.3, tracks.xy.shape)
-        found, sigma = shutter.readout(tracks.track, tracks.view, tracks.xy, miss, SIZE[1])
-        assert abs(found - share) < 4 * sigma and sigma < 0.02
+def test_a_rolling_shutter_is_found_and_taken_out(tmp_path: Path) -> None:
+    views = 16
+    poses, focal = path(views), np.full(views, 520.0)
+    tracks = make(poses, focal, points=500, readout=0.6)
+    answer = solve(tracks, tmp_path, views)
+    error, readout = judge(answer, poses, focal), answer.readout
+    assert abs(readout.share - 0.6) < 3 * readout.sigma and readout.sigma < 0.04 and readout.axis == "rows"
+    assert error.ate_percent < 0.2 and error.focal_percent < 1  # left in: 0.7 and 5
+    assert answer.gain < 0.8 and "rolling shutter taken out" in answer.method
+    kept = answer.tracks.xy + answer.shift
+    assert np.allclose(kept, tracks.long(3).xy) and np.linalg.norm(answer.shift, axis=1).max() > 2
+
+
+@pytest.mark.parametrize("readout", [0.0, -0.5])
+def test_a_tripod_tells_its_readout(readout: float) -> None:
+    def at(time: np.ndarray) -> np.ndarray:
+        return moment(time, travel=0, turn=0.35)
+
+    poses = at(np.linspace(0, 1, VIEWS))
+    tracks = make(poses, FIXED, points=300, readout=readout, at=at)
+    _, first = np.unique(tracks.track, return_index=True)
+    blank = np.zeros((int(tracks.track.max()) + 1, 3))
+    state = bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank)
+    state.points[tracks.track[first]] = np.einsum("nij,nj->ni", poses[tracks.view[first], :3, :3], state.rays(tracks)[first])
+    found = shutter.told(state, tracks, 0.3, 4.0, shutter.Readout(0.0, 0.0), zoom=False, known=False, turning=True)
+    assert abs(found.share - readout) < 3 * found.sigma and found.sigma < 0.05
 
 
 def test_scale_of_a_weak_link_may_drift() -> None:

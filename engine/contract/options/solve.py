@@ -67,6 +67,18 @@ class Solve:
             ("tripod", "Tripod", "The camera only turns"),
         ),
     )
+    shutter: str = option(
+        "auto", "Shutter", "Whether the rows of a picture are exposed at once or one after another",
+        choices=(
+            ("auto", "Automatic", "A rolling shutter is taken out where the shot surely shows one"),
+            ("global", "Global", "All rows at once: film, made pictures, a few sensors"),
+            ("rolling", "Rolling", "One row after another: most sensors, phones above all"),
+        ),
+    )
+    readout: float = option(
+        0.0, "Readout", "Part of the time from frame to frame over which a picture is read, negative from the bottom up; 0 finds it",
+        low=-1.5, high=1.5, only=("shutter", "rolling"),
+    )
     camera_file: str = option(
         "", "Camera file", "A camera from elsewhere in place of a solve: images.txt of a COLMAP text model, or a Nuke .chan (Y up, order ZXY)", kind="file",
     )
