@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ LOCKS, TEST_LOCKS = HERE / "engine" / "locks", HERE / "tests" / "locks"
 SAMPLE = HERE / "sample" / "sample.mp4"
 BLENDERS = (("4.2", 11, "blender-4.2.txt"), ("4.5", 11, "blender-4.5.txt"), ("5.0", 11, "blender.txt"), ("5.2", 13, "blender.txt"))  # series, Python, lock
 QUICK = ("camera", "depth", "mattes", "native", "operators", "rigs", "round_trip", "settings", "slow")  # of tests/addon: what differs between Blenders
+SUITES = ("trixie", "sid")  # of Debian, whose Blenders tests/gui/debian.py lays out
 IN_BLENDER = ("importing", "playing", "rigs")  # benches that run inside Blender
 
 
@@ -204,9 +206,18 @@ def find_python(minor: int) -> str | None:
 
 
 def test_windows(python: Path, given: argparse.Namespace) -> None:
-    """A Blender with a window, driven on a screen of its own; its pictures go to --out."""
-    surroundings = {**os.environ, "UNFLATTEN_BLENDER": given.blender, "UNFLATTEN_PICTURES": str(Path(given.out or HERE / "demo" / "windows").resolve())}
-    sys.exit(subprocess.run([str(python), "-m", "pytest", "-rs", "tests/gui", *given.rest], cwd=HERE, env=surroundings).returncode)
+    """Blenders with a window, each driven on a screen of its own; their pictures go to --out."""
+    blenders = given.blender or [found for found in [shutil.which("blender")] if found]
+    if not blenders or not shutil.which("Xvfb"):
+        sys.exit("No window can be opened here: that needs Xvfb, and a Blender on the path or by --blender (trixie and sid lay out Debian's).")
+    status = []
+    for name in blenders:
+        command = shlex.join([sys.executable, str(HERE / "tests" / "gui" / "debian.py"), name, "blender"]) if name in SUITES else name
+        folder = Path(given.out or HERE / "demo" / "windows").resolve() / (name if name in SUITES else "")
+        surroundings = {**os.environ, "UNFLATTEN_BLENDER": command, "UNFLATTEN_PICTURES": str(folder)}
+        print(f"{name}: pictures in {folder}", flush=True)
+        status.append(subprocess.run([str(python), "-m", "pytest", "-rs", "tests/gui", *given.rest], cwd=HERE, env=surroundings).returncode)
+    sys.exit(max(status))
 
 
 def package(given: argparse.Namespace) -> None:
@@ -267,7 +278,10 @@ def main() -> None:
         if work is test:
             word.add_argument("--matrix", action="store_true", help="the add-on alone, on Blender 4.2, 4.5, 5.0 and 5.2")
             word.add_argument("--gui", action="store_true", help="windows alone: drives a real Blender under Xvfb")
-            word.add_argument("--blender", default="", metavar="COMMAND", help="that Blender; the one on the path otherwise")
+            word.add_argument(
+                "--blender", action="append", metavar="COMMAND",
+                help="windows of that Blender, not of the one on the path; trixie, sid: Debian's, laid out in a folder; may be given again",
+            )
         if work in (demo, package, test, kit):
             word.add_argument("--out", help="where the results go")
     given, rest = parser.parse_known_args()

@@ -1,6 +1,6 @@
 """Blender with a window, driven from the zip to the recovered scene; its facts are judged here, its pictures are kept for the eye.
 
-`build.py test --gui [--blender COMMAND] [--out FOLDER]`. Needs a Blender with a window of its own (the bpy module has none) and Xvfb.
+`build.py test --gui [--blender COMMAND]… [--out FOLDER]`. Needs a Blender with a window of its own (the bpy module has none) and Xvfb.
 """
 
 from __future__ import annotations
