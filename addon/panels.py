@@ -11,7 +11,7 @@ from ..engine.contract.stages import STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings
 from .languages import say
 from .languages.sentences import told
-from .operators import clip_of
+from .operators import clip_of, folders_of
 from .preferences_page import draw_setup, draw_text
 from .sidebar import OfClip, Sidebar
 
@@ -30,7 +30,8 @@ class UNFLATTEN_PT_main(Sidebar, bpy.types.Panel):
         layout, clip = self.layout, clip_of(context)
         draw_setup(layout)
         if clip is None:
-            draw_text(layout, say("Open a clip first"), "INFO")
+            draw_text(layout, say("Open a clip, or drop a film onto this editor"), "INFO")
+            layout.operator("clip.open", icon="FILE_FOLDER")
             return
         job = jobs.of(clip)
         if job is not None and not job.finished:
@@ -48,7 +49,8 @@ class UNFLATTEN_PT_main(Sidebar, bpy.types.Panel):
             column.prop(asked, f"want_{want}")
         if job is not None and job.finished:
             draw_outcome(layout, job)
-        layout.operator("unflatten.import_results", icon="IMPORT")
+        if folders_of(clip, context.scene):
+            layout.operator("unflatten.import_results", icon="IMPORT")
 
 
 class UNFLATTEN_PT_clip(OfClip, bpy.types.Panel):

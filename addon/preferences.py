@@ -101,6 +101,11 @@ def engine_python() -> Path | None:
     return checkout if checkout.exists() else None
 
 
+def engine_is_ours() -> bool:
+    """Whether the add-on has made what it uses, and so may repair, move and remove it."""
+    return not get().engine_python and (engine_folder() / environment.STAMP).is_file()
+
+
 _override = ""
 
 

@@ -22,6 +22,7 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
         work = setup.current()
         if work is not None and work.result:
             draw_text(layout, say("Proven on {device}", device=work.result.get("device", "?")))
+    if preferences.engine_is_ours():
         row = layout.row()
         row.operator("unflatten.setup", text=say("Update or repair"), icon="FILE_REFRESH", translate=False)
         row.operator("unflatten.move_engine", text=say("Move"), icon="FILE_FOLDER", translate=False)
@@ -29,9 +30,10 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
     layout.prop(chosen, "device")
     size = machine.size_seen(preferences.store_folder())
     row = layout.row()
-    row.prop(chosen, "store")
+    row.prop(chosen, "store", placeholder=str(preferences.user_folder("store")))
     row.operator("unflatten.clean", text=say("Clean") if size is None else f"{say('Clean')} ({size / 1e9:.2f} GB)", icon="TRASH", translate=False)
-    for name in ("engine_folder", "engine_python", "base_python", "kit"):
+    layout.prop(chosen, "engine_folder", placeholder=str(preferences.user_folder("engine")))
+    for name in ("engine_python", "base_python", "kit"):
         layout.prop(chosen, name)
     draw_weights(layout)
 

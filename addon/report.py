@@ -17,6 +17,7 @@ from .languages import say
 from .languages.sentences import told
 
 GOOD, FAIR, BAD, PLAIN = (0.25, 0.85, 0.35, 0.9), (0.95, 0.75, 0.2, 0.9), (0.95, 0.25, 0.2, 0.95), (0.9, 0.9, 0.9, 0.9)
+VERDICTS = {"good": GOOD, "fair": FAIR, "doubtful": BAD}
 HEIGHT = 44  # px of the strip of errors
 _handle: Any = None
 
@@ -28,6 +29,7 @@ class Card:
     frames: np.ndarray  # [T] the clip's numbers
     errors: np.ndarray  # [T] px, NaN where lost
     distrust: frozenset[int]
+    verdict: str  # good, fair, doubtful
     words: tuple[str, ...]
     track_frame: np.ndarray  # [N]
     track_xy: np.ndarray  # [N, 2] parts of the picture, y up
@@ -42,25 +44,25 @@ def read(folder: str, stamp: float, language: str) -> Card:
     per_frame = about.get("error", {}).get("frames", {}) if isinstance(about.get("error"), dict) else {}
     errors = np.array([per_frame.get(str(int(number))) if per_frame.get(str(int(number))) is not None else np.nan for number in camera.frame], float)
     track_frame, xy, error = _tracks(Path(folder), camera)
-    return Card(camera.frame, errors, frozenset(about.get("distrust", [])), tuple(_words(about)), track_frame, xy, error)
+    distrust, verdict = frozenset(about.get("distrust", [])), about.get("verdict", "unjudged")
+    return Card(camera.frame, errors, distrust, verdict, tuple(_words(about)), track_frame, xy, error)
 
 
 def _words(about: dict[str, Any]) -> list[str]:
     error, focal = about.get("error"), about.get("focal", {})
     mean = error.get("mean") if isinstance(error, dict) else error
     verdict = say(about.get("verdict", "unjudged"))
-    lines = [say("{verdict}, error {mean} px", verdict=verdict, mean=f"{mean:.2f}") if mean is not None else verdict]
+    lines = [say("Camera {verdict}, error {mean} px", verdict=verdict, mean=f"{mean:.2f}") if mean is not None else verdict]
     if "solved" in about:
         counts = {name: about.get(name, 0) for name in ("solved", "total", "points")}
         lines.append(say("{solved} of {total} frames, {points} points, scale {scale}", **counts, scale=say(about.get("scale", "unknown"))))
     if focal:
-        lines.append(say("focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
+        lines.append(say("Focal length {px} px ({mm} mm on 36 mm)", px=f"{focal.get('px', 0):.0f}", mm=f"{focal.get('mm36', 0):.1f}"))
     shutter = about.get("readout", {})
     if shutter.get("taken_out"):
         axis = say("rows") if shutter.get("read") == "rows" else say("columns")
         found = {"share": f"{shutter['share']:.2f}", "sigma": f"{shutter['sigma']:.2f}", "left": f"{100 * shutter['error_left']:.0f}"}
-        lines.append(say("rolling shutter taken out: {axis} read over {share} ± {sigma} of a frame, {left} % of the error left", axis=axis, **found))
-    lines.append(told(str(about.get("method", "camera"))))
+        lines.append(say("Rolling shutter taken out: {axis} read over {share} ± {sigma} of a frame, {left} % of the error left", axis=axis, **found))
     return [*lines, *(told(f"{line[:1].upper()}{line[1:]}.") for line in map(str, about.get("warnings", [])))]
 
 
@@ -148,9 +150,9 @@ def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
     here = card.frames[row] == number if row < len(card.frames) else False
     tail = []
     if here and np.isfinite(card.errors[row]):
-        tail = [say("frame {number}: {error} px", number=number, error=f"{card.errors[row]:.2f}")]
+        tail = [say("Frame {number}: {error} px", number=number, error=f"{card.errors[row]:.2f}")]
     elif here:
-        tail = [say("frame {number}: lost", number=number)]
+        tail = [say("Frame {number}: lost", number=number)]
     size = 11 * (bpy.context.preferences.system.ui_scale or 1.0)
     blf.size(0, size)
     lines = [*reversed([*card.words, *tail])]
@@ -158,7 +160,7 @@ def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
     fill("TRIS", box(14, 30 + HEIGHT + 6, widest + 12, len(lines) * size * 1.5 + 4), (0.0, 0.0, 0.0, 0.45))
     for index, line in enumerate(lines):
         blf.position(0, 20, 30 + HEIGHT + 12 + index * size * 1.5, 0)
-        blf.color(0, *PLAIN)
+        blf.color(0, *(VERDICTS.get(card.verdict, PLAIN) if index == len(lines) - 1 else PLAIN))
         blf.draw(0, line)
 
 

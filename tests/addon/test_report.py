@@ -24,7 +24,7 @@ def test_errors_are_measured_through_the_lens(unflatten, scene, tmp_path):
     camera.import_camera(clip, scene, tmp_path / "camera")
     card = report.card_of(clip)
     assert np.allclose(card.track_error, 0.5, atol=1e-6)
-    assert card.distrust == {13} and card.words[0] == "good, error 0.20 px" and "truth" in card.words
+    assert card.distrust == {13} and card.words[0] == "Camera good, error 0.20 px" and card.verdict == "good"
     assert np.allclose(card.errors, 0.2 + 0.01 * np.arange(8))
 
 

@@ -63,6 +63,16 @@ def test_a_copy_of_ones_own_is_taken(desk):
         bpy.ops.unflatten.import_weights(network=entry.name, filepath=str(desk / "gone.bin"))
 
 
+def test_an_engine_from_elsewhere_is_not_the_add_on_s_to_remove(desk, monkeypatch):
+    from unflatten.addon import environment, preferences
+
+    monkeypatch.setattr(preferences, "engine_folder", lambda: desk / "engine")
+    assert not preferences.engine_is_ours()
+    (desk / "engine").mkdir()
+    (desk / "engine" / environment.STAMP).touch()
+    assert preferences.engine_is_ours()
+
+
 def test_cleaning_takes_results_and_nothing_else(desk):
     for name in ("flow/aa", "flow/bb"):
         (desk / "store" / name).mkdir(parents=True)
