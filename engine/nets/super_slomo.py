@@ -92,6 +92,7 @@ class SuperSloMo(nn.Module):
         super().__init__()
         self.flow = UNet(6, 4)
         self.interpolation = UNet(20, 5)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
     def flows(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """F01 and F10 [B, 2, H, W] px between two normalised pictures."""
@@ -111,21 +112,20 @@ class SuperSloMo(nn.Module):
 
     def prepare(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What `render` needs of a pair of any size, found once: both pictures padded and normalised, F01 and F10."""
-        mean = first.new_tensor(MEAN).view(1, 3, 1, 1)
-        a, b = (_padded(picture) - mean for picture in (first, second))
+        a, b = (_padded(picture) - self.mean for picture in (first, second))
         return a, b, *self.flows(a, b)
 
-    def render(self, pair: tuple[Tensor, Tensor, Tensor, Tensor], times: Sequence[float], size: tuple[int, int]) -> Tensor:
-        """Pictures [len(times), B, 3, *size] RGB 0..1 at times in (0, 1), in one batch."""
-        count = pair[0].shape[0]
-        t = pair[0].new_tensor(times).repeat_interleave(count).view(-1, 1, 1, 1)
+    def render(self, pair: tuple[Tensor, Tensor, Tensor, Tensor], times: Tensor) -> Tensor:
+        """Padded pictures [N, B, 3, H, W] RGB 0..1 at times [N] in (0, 1), in one batch."""
+        count = len(pair[0])
+        t = times[:, None].expand(-1, count).reshape(-1, 1, 1, 1)
         made, _ = self.between(*(x.repeat(len(times), 1, 1, 1) for x in pair), t)
-        made = made + made.new_tensor(MEAN).view(1, 3, 1, 1)
-        return made[..., : size[0], : size[1]].unflatten(0, (len(times), count))
+        return (made + self.mean).unflatten(0, (len(times), count))
 
     def forward(self, first: Tensor, second: Tensor, times: Sequence[float]) -> Tensor:
         """Pictures [len(times), B, 3, H, W] between two [B, 3, H, W], RGB 0..1, at any times in (0, 1)."""
-        return self.render(self.prepare(first, second), times, tuple(first.shape[-2:]))
+        high, wide = first.shape[-2:]
+        return self.render(self.prepare(first, second), first.new_tensor(times))[..., :high, :wide]
 
 
 def _padded(picture: Tensor) -> Tensor:

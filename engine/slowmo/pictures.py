@@ -21,9 +21,13 @@ def read(frames: Frames, number: int, size: tuple[int, int] | None = None) -> Pi
 
 
 def encode(picture: np.ndarray, bits: int) -> bytes:
-    """RGB [H, W, 3] or grey [H, W], 0..255, as the bytes of a PNG of 8 or 16 bits; light compression, since speed counts more than size."""
-    picture = picture[..., ::-1] if picture.ndim == 3 else picture
-    raw = np.clip(np.rint(picture * (257 if bits == 16 else 1)), 0, 2**bits - 1).astype(np.uint16 if bits == 16 else np.uint8)
+    """RGB [H, W, 3] or grey [H, W], 0..255, as the bytes of a PNG of 8 or 16 bits."""
+    return pack(np.clip(np.rint(picture * (257 if bits == 16 else 1)), 0, 2**bits - 1).astype(np.uint16 if bits == 16 else np.uint8))
+
+
+def pack(raw: np.ndarray) -> bytes:
+    """RGB [H, W, 3] or grey [H, W] uint8 or uint16 as the bytes of a PNG; light compression, since speed counts more than size."""
+    raw = raw[..., ::-1] if raw.ndim == 3 else raw
     done, content = cv2.imencode(".png", np.ascontiguousarray(raw), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     assert done
     return content.tobytes()
