@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = ("blender", "python3-numpy", "python3-requests", "python3-zstandard", "python3-cattr", "ca-certificates", "fonts-dejavu-core", "libgl1", "libgl1-mesa-dri")
+PACKAGES = ("blender", "ca-certificates", "fonts-dejavu-core", "libgl1", "libgl1-mesa-dri")
+PACKAGES += tuple(f"python3-{name}" for name in ("numpy", "requests", "zstandard", "cattr"))  # of Blender's own add-ons
 SHARED = ("proc", "sys", "dev", "tmp", "home", "root", "work")  # of this machine, where they are
 # Mounts in a namespace of its own end with the command: whoever removes the folder removes nothing else.
 ENTER = f'target=$1; here=$2; shift 2; for it in {" ".join(SHARED)}; do [ -d /$it ] && mkdir -p "$target/$it" && mount --rbind /$it "$target/$it"; done; '
