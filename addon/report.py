@@ -29,6 +29,7 @@ class Card:
     frames: np.ndarray  # [T] the clip's numbers
     errors: np.ndarray  # [T] px, NaN where lost
     distrust: frozenset[int]
+    interpolated: frozenset[int]
     verdict: str  # good, fair, doubtful
     words: tuple[str, ...]
     track_frame: np.ndarray  # [N]
@@ -44,8 +45,8 @@ def read(folder: str, stamp: float, language: str) -> Card:
     per_frame = about.get("error", {}).get("frames", {}) if isinstance(about.get("error"), dict) else {}
     errors = np.array([per_frame.get(str(int(number))) if per_frame.get(str(int(number))) is not None else np.nan for number in camera.frame], float)
     track_frame, xy, error = _tracks(Path(folder), camera)
-    distrust, verdict = frozenset(about.get("distrust", [])), about.get("verdict", "unjudged")
-    return Card(camera.frame, errors, distrust, verdict, tuple(_words(about)), track_frame, xy, error)
+    distrust, interpolated = (frozenset(about.get(name, [])) for name in ("distrust", "interpolated"))
+    return Card(camera.frame, errors, distrust, interpolated, about.get("verdict", "unjudged"), tuple(_words(about)), track_frame, xy, error)
 
 
 def _words(about: dict[str, Any]) -> list[str]:
@@ -130,11 +131,12 @@ def _draw_strip(card: Card, number: int, region: bpy.types.Region) -> None:
     known = np.where(np.isfinite(card.errors), card.errors, 0.0)
     top = max(1.0, float(known.max(initial=0.0)))
     step = width / max(1, len(card.frames))
-    bars: dict[tuple, list[np.ndarray]] = {GOOD: [], BAD: []}
+    bars: dict[tuple, list[np.ndarray]] = {GOOD: [], FAIR: [], BAD: []}
     for index, frame in enumerate(card.frames):
         lost = not np.isfinite(card.errors[index])
         tall = HEIGHT if lost else max(1.0, known[index] / top * HEIGHT)
-        bars[BAD if int(frame) in card.distrust or lost else GOOD].append(box(left + index * step, foot, max(1.0, step * 0.85), tall))
+        colour = FAIR if int(frame) in card.interpolated else BAD if int(frame) in card.distrust or lost else GOOD
+        bars[colour].append(box(left + index * step, foot, max(1.0, step * 0.85), tall))
     for colour, boxes in bars.items():
         if boxes:
             fill("TRIS", np.concatenate(boxes), colour)
@@ -151,6 +153,8 @@ def _draw_words(card: Card, number: int, region: bpy.types.Region) -> None:
     tail = []
     if here and np.isfinite(card.errors[row]):
         tail = [say("Frame {number}: {error} px", number=number, error=f"{card.errors[row]:.2f}")]
+    elif here and number in card.interpolated:
+        tail = [say("Frame {number}: interpolated", number=number)]
     elif here:
         tail = [say("Frame {number}: lost", number=number)]
     size = 11 * (bpy.context.preferences.system.ui_scale or 1.0)

@@ -29,12 +29,19 @@ class Camera:
     distortion: np.ndarray  # [T, 4] k1 k2 p1 p2
     solved: np.ndarray  # [T] bool
     size: np.ndarray  # [2] W, H
+    interpolated: np.ndarray  # [T] bool: not solved, the pose lies between those of solved neighbours
+
+    @property
+    def posed(self) -> np.ndarray:
+        """[T] bool: solved or interpolated."""
+        return (self.solved | self.interpolated).astype(bool)
 
 
 def read(folder: Path) -> Camera:
     """The camera of a folder."""
     with np.load(Path(folder) / "camera.npz", allow_pickle=False) as content:
-        return Camera(*(content[name] for name in Camera.__dataclass_fields__))
+        fields = {name: content[name] for name in Camera.__dataclass_fields__ if name in content}
+        return Camera(**{"interpolated": np.zeros(len(content["frame"]), bool), **fields})
 
 
 def to_blender(world_from_camera: np.ndarray) -> np.ndarray:
@@ -72,16 +79,16 @@ def import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
 
 
 def write_pose(target: bpy.types.Object, camera: Camera, shift: int) -> None:
-    """Keys of location and rotation on every solved frame; lost frames get none."""
-    known = camera.solved.astype(bool)
-    frames = camera.frame[known] + shift
+    """Keys of location and rotation on every solved frame, breakdown keys on interpolated ones; lost frames get none."""
+    known = camera.posed
+    frames, between = camera.frame[known] + shift, camera.interpolated[known].astype(bool)
     matrices = to_blender(camera.world_from_camera[known])
     target.rotation_mode = "QUATERNION"
     turns = continuous(np.array([Matrix(matrix).to_quaternion() for matrix in matrices]).reshape(-1, 4))
     for axis in range(3):
-        keys.write_keys(target, "location", axis, frames, matrices[:, axis, 3])
+        keys.write_keys(target, "location", axis, frames, matrices[:, axis, 3], breakdown=between)
     for axis in range(4):
-        keys.write_keys(target, "rotation_quaternion", axis, frames, turns[:, axis])
+        keys.write_keys(target, "rotation_quaternion", axis, frames, turns[:, axis], breakdown=between)
 
 
 def continuous(quaternions: np.ndarray) -> np.ndarray:
@@ -92,7 +99,7 @@ def continuous(quaternions: np.ndarray) -> np.ndarray:
 
 def write_lens(data: bpy.types.Camera, camera: Camera, shift: int, sensor_width: float) -> None:
     """Focal length in mm and principal point as shift, animated where they change."""
-    known = camera.solved.astype(bool)
+    known = camera.posed
     frames = camera.frame[known] + shift
     width, height = (float(side) for side in camera.size)
     data.type, data.sensor_fit, data.sensor_width = "PERSP", "HORIZONTAL", sensor_width

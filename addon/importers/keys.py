@@ -12,8 +12,9 @@ from .. import versions
 
 def write_keys(
     owner: bpy.types.ID, path: str, index: int, frames: Sequence[float], values: Sequence[float], interpolation: str = "LINEAR",
+    breakdown: np.ndarray | None = None,
 ) -> None:
-    """Replace the keys of one channel; `frames` and `values` are [N], frames ascending."""
+    """Replace the keys of one channel; `frames` and `values` are [N], frames ascending; `breakdown` [N] tells which are of that type."""
     curves = versions.fcurves_of(owner)
     curve = curves.find(path, index=index) or curves.new(path, index=index)
     points = curve.keyframe_points
@@ -25,6 +26,9 @@ def write_keys(
     if len(frames):
         kind = points[0].bl_rna.properties["interpolation"].enum_items[interpolation].value
         points.foreach_set("interpolation", np.full(len(frames), kind, np.int32))
+        if breakdown is not None and breakdown.any():
+            kinds = points[0].bl_rna.properties["type"].enum_items
+            points.foreach_set("type", np.where(breakdown, kinds["BREAKDOWN"].value, kinds["KEYFRAME"].value).astype(np.int32))
     curve.update()
 
 

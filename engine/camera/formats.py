@@ -44,7 +44,7 @@ def _lens(camera: Camera, row: int) -> dict[str, float]:
 def write_chan(path: Path, camera: Camera) -> None:
     """Nuke's .chan: frame, place, turn in degrees (order ZXY), vertical field of view in degrees; one line for each frame with a pose."""
     lines = []
-    for row in np.flatnonzero(camera.solved):
+    for row in np.flatnonzero(camera.posed):
         matrix = Y_UP @ camera.world_from_camera[row] @ OPENGL
         view = 2 * np.degrees(np.arctan2(camera.size[1] / 2, camera.focal[row, 1]))
         lines.append(f"{camera.frame[row]}\t" + "\t".join(f"{value:.10g}" for value in [*matrix[:3, 3], *_angles(matrix[:3, :3]), view]))

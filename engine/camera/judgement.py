@@ -37,7 +37,7 @@ def report(
     focal = camera.focal[good, 0] if good.any() else camera.focal[:, 0]
     out = {
         "scale": "arbitrary", "total": total, "solved": int(good.sum()), "points": points, "size": list(camera.size),
-        "lost": camera.frame[~good].tolist(), "distrust": camera.frame[distrust].tolist(),
+        "lost": camera.frame[~camera.posed].tolist(), "interpolated": camera.frame[camera.posed & ~good].tolist(), "distrust": camera.frame[distrust].tolist(),
         "error": {"mean": _short(residual.mean() if len(residual) else 0), "median": _short(np.median(residual) if len(residual) else 0),
                   "frames": {str(f): _short(e) if n else None for f, e, n in zip(camera.frame, error, count)}},
         "tracks": {str(f): int(n) for f, n in zip(camera.frame, count)},
@@ -92,6 +92,8 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
         found.append(f"the given camera does not fit this clip: only {100 * agreement:.0f} % of what was followed agrees with it")
     if report["lost"]:
         found.append(f"{len(report['lost'])} frames could not be placed")
+    if report["interpolated"]:
+        found.append(f"{len(report['interpolated'])} frames could not be placed and are interpolated")
     if len(error) and report["error"]["mean"] > 1.2e-3 * width:
         found.append("the error is large for this picture size")
     if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod":

@@ -35,7 +35,8 @@ KINDS = (
          "8 bit, 255 on what moves by itself, at the size of the flow; evidence: 255 = five times the noise of the flow"),
     Kind("camera", ("camera.npz", "report.json", "report.png", "colmap/"),
          "frame [T] int, world_from_camera [T, 4, 4] float64, focal [T, 2] px, centre [T, 2] px, distortion [T, 4] "
-         "(k1 k2 p1 p2, OpenCV), solved [T] bool, size [2] (W, H) to which focal and centre belong; report: method, "
+         "(k1 k2 p1 p2, OpenCV), solved [T] bool, interpolated [T] bool (not solved, the pose lies between those of solved "
+         "neighbours), size [2] (W, H) to which focal and centre belong; report: method, "
          "scale (metric, assumed or arbitrary), reprojection error per frame, coverage, frames to distrust"),
     Kind("exports", ("colmap/", "transforms.json", "images/%06d.png", "points.ply", "camera.chan", "straight/%06d.png",
                      "maps/straighten.exr", "maps/bend.exr"),

@@ -25,6 +25,12 @@ class Camera:
     distortion: Array  # [T, 4] k1 k2 p1 p2
     solved: NDArray[np.bool_]  # [T]
     size: tuple[int, int]  # W, H
+    interpolated: NDArray[np.bool_] | None = None  # [T] not solved, but with a pose between those of solved neighbours, as was asked for
+
+    @property
+    def posed(self) -> NDArray[np.bool_]:
+        """[T] solved or interpolated."""
+        return self.solved if self.interpolated is None else self.solved | self.interpolated
 
     def row(self, frame: int) -> int:
         """The row of a frame number, or KeyError."""
@@ -58,11 +64,25 @@ class Camera:
         local = np.einsum("nij,nj->ni", matrix[:, :3, :3], points) + matrix[:, :3, 3]
         return lens.project(local, self.focal[rows], self.centre[rows], self.distortion[rows]), local[:, 2]
 
+    def filled(self, rows: NDArray[np.int64]) -> Camera:
+        """With pose and lens for those of the rising `rows` (one world) that are not solved but lie between solved ones; none before or after."""
+        good = rows[self.solved[rows]]
+        gaps = rows[~self.solved[rows]]
+        gaps = gaps[(gaps > good.min(initial=len(self.frame))) & (gaps < good.max(initial=-1))]
+        marked = np.zeros(len(self.frame), bool) if self.interpolated is None else self.interpolated.copy()
+        marked[gaps] = True
+        at, known = self.frame[gaps].astype(np.float64), self.frame[good].astype(np.float64)
+        poses, focal = self.world_from_camera.copy(), self.focal.copy()
+        if len(gaps):
+            poses[gaps] = pose.interpolate(known, poses[good], at)
+            focal[gaps] = np.exp(np.stack([np.interp(at, known, np.log(side)) for side in focal[good].T], -1))
+        return replace(self, world_from_camera=poses, focal=focal, interpolated=marked)
+
     def save(self, path: Path | BinaryIO) -> None:
         """Write camera.npz."""
         np.savez(
             path, frame=self.frame.astype(np.int64), world_from_camera=self.world_from_camera, focal=self.focal,
-            centre=self.centre, distortion=self.distortion, solved=self.solved, size=np.asarray(self.size, np.int64),
+            centre=self.centre, distortion=self.distortion, solved=self.solved, interpolated=self.posed & ~self.solved, size=np.asarray(self.size, np.int64),
         )
 
 
@@ -73,4 +93,5 @@ def load(path: Path) -> Camera:
         return Camera(
             file["frame"].astype(np.int64), file["world_from_camera"].astype(np.float64), file["focal"].astype(np.float64),
             file["centre"].astype(np.float64), file["distortion"].astype(np.float64), file["solved"].astype(bool), (width, height),
+            file["interpolated"].astype(bool) if "interpolated" in file else None,
         )

@@ -17,11 +17,11 @@ from .timeline import Moment, Timeline
 def camera_at(camera: Camera, track: Timeline, moments: Sequence[Moment]) -> Camera:
     """The camera of each output picture, numbered from 1; smooth in turn and place (C2 splines), shot by shot.
 
-    Repeated frames are no knots: the path runs through what the pictures show. Where a neighbour is not solved, neither is the answer.
+    Repeated frames are no knots: the path runs through what the pictures show. Where a neighbour has no pose, neither has the answer.
     """
     at = np.array([m.before + m.fraction * (m.after - m.before) for m in moments])
-    known = dict(zip(camera.frame.tolist(), camera.solved.tolist()))
-    solved = np.array([known.get(m.before, False) and known.get(m.after, False) for m in moments])
+    known, sure = (dict(zip(camera.frame.tolist(), rows.tolist())) for rows in (camera.posed, camera.solved))
+    posed, solved = (np.array([there.get(m.before, False) and there.get(m.after, False) for m in moments]) for there in (known, sure))
     rows = [camera.row(int(number)) if known.get(int(number), False) else -1 for number in track.frame]
     shots = np.array([track.shot[np.searchsorted(track.frame, m.before)] for m in moments])
     poses, focal = np.tile(np.eye(4), (len(at), 1, 1)), np.ones((len(at), 2))
@@ -32,8 +32,8 @@ def camera_at(camera: Camera, track: Timeline, moments: Sequence[Moment]) -> Cam
         if knots:
             poses[mine], focal[mine], centre[mine], distortion[mine] = _between(camera, knots, at[mine])
         else:
-            solved[mine] = False
-    return Camera(np.arange(1, len(at) + 1), poses, focal, centre, distortion, solved, camera.size)
+            posed[mine] = solved[mine] = False
+    return Camera(np.arange(1, len(at) + 1), poses, focal, centre, distortion, solved, camera.size, posed & ~solved)
 
 
 def _between(camera: Camera, knots: list[int], at: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

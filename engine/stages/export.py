@@ -42,7 +42,7 @@ def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
         _plates(camera, frames, room, report)
         made.append("straight plates")
     report.used = ", ".join(made)
-    report.figures.update(frames=int(camera.solved.sum()))
+    report.figures.update(frames=int(camera.posed.sum()))
     report.progress(1, 1)
 
 
@@ -62,7 +62,7 @@ def _zooms(camera: Camera) -> bool:
 
 def _maps(camera: Camera, frames: Frames, folder: Path) -> None:
     """One pair of maps for the shot, or for each frame where the lens changes."""
-    rows = np.flatnonzero(camera.solved)
+    rows = np.flatnonzero(camera.posed)
     for row in rows if _zooms(camera) else rows[:1]:
         ending = f"/{FRAME % int(camera.frame[row])}.exr" if _zooms(camera) else ".exr"
         straight.write_map(folder / f"straighten{ending}", straight.straighten(camera, int(row), frames.size))
@@ -71,7 +71,7 @@ def _maps(camera: Camera, frames: Frames, folder: Path) -> None:
 
 def _plates(camera: Camera, frames: Frames, room: Path, report: Report) -> None:
     """Every frame straightened, those that lie there from an earlier run left alone; and transforms.json for them."""
-    rows, field, held = np.flatnonzero(camera.solved), None, -1
+    rows, field, held = np.flatnonzero(camera.posed), None, -1
     for done, row in enumerate(rows):
         number = int(camera.frame[row])
         path = room / "straight" / f"{FRAME % number}.png"

@@ -66,7 +66,7 @@ def run(inputs: Inputs, options: Solve, report: Report, room: Path) -> None:
         raise _other_way(max(refused, key=lambda entry: len(entry[0]))[1])
     for part, failure in refused:
         report.warning(f"Frames {part[0]} to {part[-1]} stay without a camera. {failure.what} {failure.why}")
-    outcome = _outcome(frames, size, solved, refused, teller)
+    outcome = _outcome(frames, size, solved, refused, teller, options.interpolate)
     outcome.write(room)
     shutil.rmtree(room / "work", ignore_errors=True)
     _say(report, outcome)
@@ -118,9 +118,9 @@ def _masks(folder: Path, part: list[int], size: tuple[int, int]) -> Iterator[NDA
 
 def _outcome(
     frames: Frames, size: tuple[int, int], solved: list[tuple[list[int], spans.Solved]], refused: list[tuple[list[int], ShotFailure | ChildFailure]],
-    teller: str,
+    teller: str, interpolate: bool,
 ) -> Outcome:
-    """All spans in one table, at the size of the frames."""
+    """All spans in one table, at the size of the frames; lost frames between solved ones filled where that is asked for."""
     numbers = np.array(frames.numbers)
     camera = _empty(numbers, frames.size)
     tables, first = [], 0
@@ -128,6 +128,7 @@ def _outcome(
         rows = np.searchsorted(numbers, part)
         table, first = _place(camera, rows, answer, frames.size, first)
         tables.append(table)
+        camera = camera.filled(rows) if interpolate else camera
     lead = max(solved, key=lambda entry: len(entry[0]))[1]
     about = {
         "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size), "focal_told_by": teller,

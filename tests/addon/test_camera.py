@@ -85,7 +85,9 @@ def test_the_whole_world_turns_with_its_parent(unflatten, scene, tmp_path):
     assert np.allclose(camera.matrix_world.translation, 2 * shot.poses[0][:3, 3] + (0, 0, 1), atol=1e-5)
 
 
-def test_lost_frames_get_no_keys(unflatten, scene, tmp_path):
+@pytest.mark.parametrize("interpolated", [False, True])
+def test_lost_frames_get_no_keys_unless_they_are_interpolated(unflatten, scene, tmp_path, interpolated):
+    from unflatten.addon import versions
     from unflatten.addon.importers import camera as importer
     from unflatten.addon.importers import place
 
@@ -93,12 +95,19 @@ def test_lost_frames_get_no_keys(unflatten, scene, tmp_path):
     with np.load(tmp_path / "camera" / "camera.npz") as content:
         fields = dict(content)
     fields["solved"][3] = False
-    fields["world_from_camera"][3] = np.nan
+    if interpolated:
+        fields["interpolated"] = np.arange(8) == 3
+        fields["world_from_camera"][3, :3, 3] += 0.5
+    else:
+        fields["world_from_camera"][3] = np.nan
     np.savez(tmp_path / "camera" / "camera.npz", **fields)
     clip = place.load_clip(str(tmp_path / "frames" / "000001.png"))
     camera = importer.import_camera(clip, scene, tmp_path / "camera")
     scene.frame_set(4)
     assert np.isfinite(np.array(camera.matrix_world)).all()
+    assert not interpolated or np.allclose(np.array(camera.matrix_world), importer.to_blender(fields["world_from_camera"][3]), atol=1e-5)
+    kinds = {int(key.co[0]): key.type for key in versions.fcurves_of(camera).find("location", index=0).keyframe_points}
+    assert kinds == {frame: "BREAKDOWN" if frame == 4 else "KEYFRAME" for frame in range(1, 9) if frame != 4 or interpolated}
     scene.frame_set(5)
     assert np.allclose(np.array(camera.matrix_world), importer.to_blender(shot.poses[4]), atol=1e-5)
 

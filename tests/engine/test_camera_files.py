@@ -15,10 +15,10 @@ from scipy.spatial.transform import Rotation
 sys.path.insert(0, str(Path(__file__).parent))
 from test_camera_pictures import empty_masks, lay_down, run  # noqa: E402
 
-from engine.camera import formats, given, outcome, straight  # noqa: E402
+from engine.camera import formats, given, judgement, outcome, straight  # noqa: E402
 from engine.contract.options import Export, Orient, Solve  # noqa: E402
 from engine.failures import RequestFailure  # noqa: E402
-from engine.geometry.camera import Camera  # noqa: E402
+from engine.geometry.camera import Camera, load  # noqa: E402
 from engine.media.exr import read_exr  # noqa: E402
 from engine.media.frames import read_png  # noqa: E402
 from engine.stages import export, orient, solve  # noqa: E402
@@ -77,6 +77,26 @@ def test_chan_goes_and_comes_back(shot, tmp_path: Path) -> None:
     kept = outcome.read(run(orient, Orient(), tmp_path, "orient", frames=root / "frames", solve=solved))
     assert np.allclose(kept.camera.place[good], camera.place[good], atol=1e-7)  # a world that an artist made is left alone
     assert kept.report["lost"] == [13]
+
+
+def test_lost_frames_are_interpolated_and_marked(shot, tmp_path: Path) -> None:
+    _, _, camera = shot
+    lost = np.isin(camera.frame, [11, 14, 15, 20])
+    wrong = np.where(lost[:, None, None], np.eye(4), camera.world_from_camera)
+    holed = replace(camera, solved=~lost, world_from_camera=wrong, focal=camera.focal * np.linspace(1, 1.2, COUNT)[:, None])
+    filled = holed.filled(np.arange(COUNT))
+    assert filled.frame[filled.interpolated].tolist() == [14, 15] and (filled.solved == holed.solved).all()  # none before the first or after the last
+    error = np.linalg.norm(filled.place - camera.place, axis=1)[filled.posed]
+    assert error.max() < 0.2 * np.linalg.norm(np.diff(camera.place, axis=0), axis=1).mean()  # the hand shakes
+    assert np.allclose(filled.focal[filled.posed] / camera.focal[filled.posed], np.linspace(1, 1.2, COUNT)[filled.posed, None], rtol=1e-3)
+    filled.save(tmp_path / "camera.npz")
+    again = load(tmp_path / "camera.npz")
+    assert (again.interpolated == filled.interpolated).all()
+    told = judgement.report(filled, camera.frame[:0], np.zeros((0, 2)), np.zeros(0), 200, 0.1, {"motion": "free"})
+    assert told["lost"] == [11, 20] and told["interpolated"] == [14, 15] and set(told["distrust"]) >= {11, 14, 15, 20}
+    assert "2 frames could not be placed and are interpolated" in told["warnings"] and told["verdict"] == "doubtful"
+    formats.write_chan(tmp_path / "camera.chan", filled)
+    assert [int(line.split()[0]) for line in (tmp_path / "camera.chan").read_text().splitlines()] == list(range(12, 20))
 
 
 def test_a_camera_of_another_shot_is_told(shot, tmp_path: Path) -> None:

@@ -88,5 +88,9 @@ class Solve:
         0.0, "Smooth path", "Movement of this many frames is halved, quicker is taken out, slower stays; 0 leaves the path as the tracks have it",
         low=0.0, high=200.0, unit="frames", advanced=True,
     )
+    interpolate: bool = option(
+        False, "Interpolate lost frames",
+        "Frames that could not be solved get a pose between those of their solved neighbours, marked as interpolated; none before the first or after the last",
+    )
     passes: int = option(2, "Passes", "Solve, find what moves, solve again without it", low=1, high=4, advanced=True)
     loss: float = option(0.3, "Robust loss", "Scale of the Cauchy loss of the bundle adjustment", low=0.01, high=10.0, unit="px", advanced=True)
