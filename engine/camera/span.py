@@ -32,6 +32,7 @@ FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 STRAIGHTER = 3  # solves with the readout taken out, at most
+GAINS = 0.98  # part of the error to which a readout must bring it, to be believed
 SETTLED = 0.02  # change of the readout that calls for no further one
 
 
@@ -132,7 +133,7 @@ def _straightened(question: Question, rolling: Solved) -> Solved:
         if settled:
             break
     gain = _miss(answer) / max(before, 1e-9)
-    if gain > 1 and options.shutter == "auto":
+    if gain > GAINS and options.shutter == "auto":
         return replace(rolling, readout=readout)
     return replace(answer, method=f"{answer.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
 
