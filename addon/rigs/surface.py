@@ -11,6 +11,9 @@ from mathutils import Vector
 from ..importers import depth, place
 from ..nodes import displace, modifier
 
+SPREAD = 0.03  # of the plate's sides: the patch whose normal counts
+HOLES = (0.004, 0.008, 0.016, 0.024)  # and how far around a hole the surface is looked for
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -38,13 +41,12 @@ def find_spot(clip: bpy.types.MovieClip, scene: bpy.types.Scene, x: float, y: fl
     source = place.made(clip, depth.SURFACE).object
     if source is None:
         return None
-    seen = source.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    spread = 0.03  # of the width: the patch whose normal counts
-    around = [(x + dx * spread, y + dy * spread) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    hits = [hit for hit in (_cast(seen, source.modifiers[modifier.NAME], *at) for at in around) if hit is not None]
-    centre = _cast(seen, source.modifiers[modifier.NAME], x, y)
+    seen, shape = source.evaluated_get(bpy.context.evaluated_depsgraph_get()), source.modifiers[modifier.NAME]
+    centre = _cast(seen, shape, x, y) or _across_a_hole(seen, shape, x, y)
     if centre is None:
         return None
+    around = [(x + dx * SPREAD, y + dy * SPREAD) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    hits = [hit for at in around if (hit := _cast(seen, shape, *at)) is not None]
     near = np.array([hit for hit in hits if abs(hit.z - centre.z) < 0.2 * abs(centre.z)])
     normal = _plane_normal(near, np.array(centre))
     matrix = source.matrix_world
@@ -52,13 +54,29 @@ def find_spot(clip: bpy.types.MovieClip, scene: bpy.types.Scene, x: float, y: fl
     return Spot(matrix @ centre, turned, -centre.z * matrix.to_scale().x)
 
 
+def _across_a_hole(seen: bpy.types.Object, shape: bpy.types.Modifier, x: float, y: float) -> Vector | None:
+    """On the ray of (x, y), as far off as the surface around it: where depth is unsure or steep the surface is cut."""
+    for reach in HOLES:
+        ring = [(x + reach * dx, y + reach * dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
+        far = sorted(hit.z for at in ring if (hit := _cast(seen, shape, *at)) is not None)
+        if far:
+            ray = _ray(shape, x, y)
+            return ray * (far[len(far) // 2] / ray.z)
+    return None
+
+
 def _cast(seen: bpy.types.Object, shape: bpy.types.Modifier, x: float, y: float) -> Vector | None:
     """The hit in the camera's own axes (y up, z backward)."""
+    hit, point, _, _ = seen.ray_cast(Vector((0, 0, 0)), _ray(shape, x, y).normalized())
+    return point if hit else None
+
+
+def _ray(shape: bpy.types.Modifier, x: float, y: float) -> Vector:
+    """Through (x, y), parts of the plate's sides from the top left, one unit along the optical axis."""
     read = {name: modifier.get_input(shape, name) for name in ("Focal", "Aspect", "Centre X", "Centre Y", "K1", "K2", "P1", "P2")}
     on_plate = np.array([(x - read["Centre X"]) / read["Focal"], (y - read["Centre Y"]) * read["Aspect"] / read["Focal"]])
     ray = undistort(on_plate, np.array([read[name] for name in ("K1", "K2", "P1", "P2")]))
-    hit, point, _, _ = seen.ray_cast(Vector((0, 0, 0)), Vector((ray[0], -ray[1], -1.0)).normalized())
-    return point if hit else None
+    return Vector((ray[0], -ray[1], -1.0))
 
 
 def _plane_normal(points: np.ndarray, centre: np.ndarray) -> np.ndarray:

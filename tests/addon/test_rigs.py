@@ -51,6 +51,19 @@ def test_the_world_may_be_corrected_first(unflatten, scene, tmp_path):
     assert (after.point - 3 * before.point).length < 1e-3 and after.distance == pytest.approx(3 * before.distance, rel=1e-4)
 
 
+def test_a_click_into_a_hole_takes_the_surface_around_it(unflatten, scene, tmp_path, monkeypatch):
+    from unflatten.addon.rigs import surface
+
+    clip = imported(scene, make_shot(tmp_path))
+    scene.frame_set(1)
+    whole, cast = surface.find_spot(clip, scene, 0.8, 0.8), surface._cast
+    monkeypatch.setattr(surface, "_cast", lambda seen, shape, x, y: None if np.hypot(x - 0.8, y - 0.8) < 0.01 else cast(seen, shape, x, y))
+    across = surface.find_spot(clip, scene, 0.8, 0.8)
+    assert across.distance == pytest.approx(whole.distance, rel=0.03) and (across.point - whole.point).length < 0.03 * whole.distance
+    monkeypatch.setattr(surface, "_cast", lambda *given: None)
+    assert surface.find_spot(clip, scene, 0.8, 0.8) is None
+
+
 def test_what_stands_before_it_hides_an_inserted_object(unflatten, scene, tmp_path):
     """A wide wall between the board and the far slope: where the board is, the plate shows; elsewhere the wall does."""
     from unflatten.addon.rigs import insertion, surface
