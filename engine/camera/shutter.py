@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..geometry import lens
 from ..geometry.pose import rotation_from_vector, vector_from_rotation
+from ..geometry.reprojection import sum_by
 from . import adjust
 from .bundle import State, triangulated
 from .tracks import Tracks
@@ -21,7 +22,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 AXES = {"rows": 1, "columns": 0}
 VIEWS, PER_VIEW = 120, 100  # that are looked at, and observations of each
-MOST = 1.5  # of a frame's time
+MOST, UNKNOWN = 1.5, 10.0  # of a frame's time: no readout is longer; standard error where nothing tells it
+LEAST = 100  # observations without which nothing tells it
 ROUNDS, AGAIN = 5, 4  # of an adjustment, and of adjustments with the path found anew
 STILL = 0.005  # change of the readout that calls for no further one
 STEP = 1e-3  # of a frame's time, for derivatives
@@ -48,19 +50,20 @@ def told(state: State, tracks: Tracks, loss: float, limit: float, start: Readout
     Of a long shot only the stretch that moves most is asked. `limit` is the px by which an observation may miss its point.
     """
     state = replace(state, posed=state.posed & _liveliest(tracks, len(state.posed)))
-    share, sigma = start.share, 1.0
+    share, sigma = start.share, UNKNOWN
     for _ in range(AGAIN):
         straight = straightened(state, tracks, replace(start, share=share))
-        if not turning:
-            state = triangulated(state, straight, limit)
+        state = _aimed(state, straight) if turning else triangulated(state, straight, limit)
         use = state.errors(straight) < limit
         use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+        if use.sum() < LEAST:
+            return replace(start, sigma=UNKNOWN)
         bundle, few, posed = adjust.of_state(
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
         late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
         best, _ = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
-        sigma = adjust.System(best, few, loss).readout_sigma() or 1.0
+        sigma = adjust.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
         pose, focal = state.pose.copy(), state.focal.copy()
         pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
@@ -68,6 +71,15 @@ def told(state: State, tracks: Tracks, loss: float, limit: float, start: Readout
         if abs(best.readout) < STILL or abs(share) < 2 * sigma:
             break
     return Readout(share, sigma, start.axis)
+
+
+def _aimed(state: State, tracks: Tracks) -> State:
+    """The state of a camera that only turns, with the mean direction of each track that has a point."""
+    rays = np.einsum("nji,nj->ni", state.pose[tracks.view, :3, :3], state.rays(tracks))
+    rays = np.where(state.posed[tracks.view, None], rays / np.linalg.norm(rays, axis=1, keepdims=True), 0.0)
+    mean = sum_by(tracks.track, rays, len(state.points))
+    mean = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+    return replace(state, points=np.where(np.isfinite(state.points), mean, np.nan))
 
 
 def _liveliest(tracks: Tracks, views: int) -> NDArray[np.bool_]:
