@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..engine.contract.option import describe
+from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings
 from .languages import say
@@ -107,7 +107,8 @@ def state_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene, stage: str) -> s
 def draw_stage(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy.types.Scene, stage: Any) -> None:
     """Options, then the result, of any stage."""
     layout.use_property_split, layout.use_property_decorate = True, False
-    group, options = getattr(clip.unflatten, stage.name), describe(stage.options)
+    group = getattr(clip.unflatten, stage.name)
+    options = [about for about in describe(stage.options) if counts(about, group, stage.options)]
     if stage.name == "interpolate":
         retiming.draw(layout, clip)
     for about in options:
@@ -126,6 +127,14 @@ def draw_stage(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy
     draw_result(layout, clip, scene, stage.name)
 
 
+def counts(about: Option, group: bpy.types.PropertyGroup, options: type) -> bool:
+    """Whether an option means anything beside the others: the folder of a network that was not chosen is not drawn."""
+    if about.only is None:
+        return True
+    parent = next(it for it in describe(options) if it.name == about.only[0])
+    return about.counts(group) and counts(parent, group, options)
+
+
 def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy.types.Scene, stage: str) -> None:
     """What a stage made, or that it has to be made again."""
     state = state_of(clip, scene, stage)
@@ -136,7 +145,7 @@ def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bp
         for warning in summary.get("warnings", []):
             draw_text(column, told(str(warning)), "ERROR")
     elif state == "stale":
-        draw_text(layout, say("Made with other settings"), ICONS["stale"])
+        draw_text(layout, say("Out of date: Recover makes it anew"), ICONS["stale"])
 
 
 def draw_progress(layout: bpy.types.UILayout, job: jobs.Job) -> None:

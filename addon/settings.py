@@ -31,6 +31,8 @@ def property_of(about: Option) -> Any:
     common = {"name": about.label, "description": about.help + unit, "default": about.default, "translation_context": CONTEXT}
     if about.kind == "bool":
         return BoolProperty(**common)
+    if about.unit == "px":
+        common["subtype"] = "PIXEL"  # the field says so
     if about.kind == "int":
         low = -_LARGEST if about.low is None else int(about.low)
         return IntProperty(**common, min=low, max=_LARGEST if about.high is None else int(about.high))
@@ -113,7 +115,7 @@ def _clip_group() -> type:
             default=True, description="Draw the solve's tracks and errors over the footage",
         ),
         "show_live": BoolProperty(
-            name="Progress over the footage", translation_context=CONTEXT,
+            name="Live progress", translation_context=CONTEXT,
             default=True, description="Draw how far the recovery is, and what it has made last, over the footage",
         ),
         "match_scene": BoolProperty(

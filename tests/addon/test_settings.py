@@ -89,3 +89,23 @@ def test_a_half_made_engine_is_none(unflatten, scene, tmp_path, monkeypatch):
     assert preferences.engine_python() is None
     (tmp_path / "engine" / environment.STAMP).touch()
     assert preferences.engine_python() == python
+
+
+def test_what_was_not_chosen_is_not_drawn(unflatten, scene, tmp_path):
+    from shots import make_shot
+    from unflatten.addon import panels
+    from unflatten.addon.importers import place
+    from unflatten.engine.contract.option import describe
+    from unflatten.engine.contract.stages import BY_NAME
+
+    make_shot(tmp_path)
+    group, options = place.load_clip(str(tmp_path / "frames" / "000001.png")).unflatten.mattes, BY_NAME["mattes"].options
+
+    def drawn():
+        return {about.name for about in describe(options) if panels.counts(about, group, options)}
+
+    assert {"method", "subjects", "edge"} <= drawn() and not {"drawn", "sam2", "weights"} & drawn()
+    group.follow = "sam2"
+    assert "sam2" not in drawn()  # what would carry drawn masks does not matter where none are asked for
+    group.method = "drawn"
+    assert {"drawn", "prompts", "follow", "sam2"} <= drawn()

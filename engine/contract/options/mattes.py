@@ -24,7 +24,7 @@ class Mattes:
         "", "Drawn masks", "Folder of masks, white on the subject, each named by its frame number", kind="folder", only=("method", "drawn"),
     )
     prompts: str = option(
-        "", "Boxes and points", "In parts of the picture: '12 box 0.2,0.1,0.5,0.9; 30 in 0.4,0.5; 30 out 0.1,0.5' on frames 12 and 30; "
+        "", "Boxes, points", "In parts of the picture: '12 box 0.2,0.1,0.5,0.9; 30 in 0.4,0.5; 30 out 0.1,0.5' on frames 12 and 30; "
         "points correct a mask drawn on the same frame; '12#2 box …' is a second subject", only=("method", "drawn"),
     )
     follow: str = option(

@@ -43,7 +43,7 @@ class Solve:
         ),
     )
     focal: float = option(0.0, "Focal length", "Known focal length in pixels of the clip's width; 0 is unknown", low=0.0, high=1e6, unit="px")
-    focal_mm: float = option(0.0, "Focal length in mm", "Known focal length in millimetres on the sensor below; 0 is unknown", low=0.0, high=5000.0, unit="mm")
+    focal_mm: float = option(0.0, "Or in mm", "Known focal length in millimetres on the sensor below; 0 is unknown", low=0.0, high=5000.0, unit="mm")
     sensor: str = option(
         "full", "Sensor", "What the millimetres belong to",
         choices=(
@@ -89,7 +89,7 @@ class Solve:
         low=0.0, high=200.0, unit="frames", advanced=True,
     )
     interpolate: bool = option(
-        False, "Interpolate lost frames",
+        False, "Fill lost frames",
         "Frames that could not be solved get a pose between those of their solved neighbours, marked as interpolated; none before the first or after the last",
     )
     passes: int = option(2, "Passes", "Solve, find what moves, solve again without it", low=1, high=4, advanced=True)
