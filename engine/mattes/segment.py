@@ -33,9 +33,12 @@ MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover
 RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
 RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
 SOLVED = 1.2  # log odds of a sure verdict of the solved scene
+JUMP = (0.00625, 0.0125)  # of the picture's width: steps of flow between which one thing seems to pass before another
+BARE = 2.0  # contrast of 255 below which a place shows nothing to follow: black cloth, which tells less the barer it is
 FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
 REACH = 12  # px round what moves in the solved scene within which other evidence counts
 SPECK = 5e-4  # part of the picture below which a blob is noise
+HARDLY = 0.1  # part of a blob
 LARGE, WITNESS, SEEN = 0.02, 0.75, 0.3  # a blob of this part of the picture needs such evidence of the flow around, in this part of itself
 
 
@@ -75,15 +78,19 @@ class Segmenter:
         picture = self.frames.rgb8(frame, self.flow.size).astype(np.float32) / 255
         large = cv2.resize(likely, self.flow.size, interpolation=cv2.INTER_LINEAR)
         fine = guide(picture, large, np.ones_like(large), 3, 1e-3) > 0.5
-        return filled(_supported(fine, rough))
+        return filled(_supported(fine, rough, self.around(frame)))
 
     def _rough(self, frame: int) -> Mask:
         """What moves, by motion alone: in the solved scene where the frame has a camera, else against the flow around."""
-        around = whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
+        around = self.around(frame)
         if self._is_solved(frame):
             assert self.solved
             return credible(read_png(self.solved / f"{FRAME % frame}.png") > 127, self._evidence(frame), around)
         return around
+
+    def around(self, frame: int) -> Mask:
+        """What moves against the flow around, without a camera, [H, W] at the flow's size."""
+        return whole(read_png(self.movers / f"{FRAME % frame}.png") > 127, self.grow)
 
     def _evidence(self, frame: int) -> Picture:
         """Own motion by the flow around, in units of its noise, 0..5."""
@@ -170,15 +177,16 @@ class Segmenter:
         best = [value for _, _, value in around if value > 0]
         if suspect == 0 or not best:
             return np.ones(self.size[::-1], np.float32)
-        relative = np.clip(self._trust(frame)[0] / np.median(best), 0, 1) ** 3
-        return (1 - suspect + suspect * relative).astype(np.float32)
+        relative = np.clip(self._trust(frame)[0] / np.median(best), 0, 1)
+        told = np.clip(_contrast(self._grey(frame)) / BARE, 0, 1)
+        return (1 - suspect + suspect * (1 - (1 - relative) * told) ** 3).astype(np.float32)
 
     def _trust(self, frame: int) -> tuple[Picture, float, float]:
         """How well flow follows each place, the share of the rim that moves, and the trust that the best of the movers reach."""
         moving = self._moving(frame)[0] > 0.5
         grey = self._grey(frame)
         detail = cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (7, 7)) + 2
-        held, missed = [], []
+        held, missed, jumps = [], [], []
         for way in (-1, 1):
             for gap in self.flow.gaps[:3]:
                 field = self.flow.get(frame, frame + way * gap)
@@ -186,11 +194,14 @@ class Segmenter:
                     continue
                 held.append(cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA))
                 if gap == self.flow.gaps[0]:
-                    moved = fetch(self._grey(frame + way * gap), self._small(field[0]))
+                    nearest = self._small(field[0])
+                    moved = fetch(self._grey(frame + way * gap), nearest)
                     missed.append(cv2.blur(np.abs(moved - grey), (7, 7)) / detail)
+                    jumps.append(_jump(nearest))
         trust = cv2.blur(np.mean(held, axis=0), (15, 15)) if held else np.ones_like(grey)
         if missed:
             trust = trust * np.exp(-np.maximum(np.min(missed, axis=0) - 0.4, 0))
+            trust = _excused(trust, np.max(jumps, axis=0))
         best = float(np.percentile(trust[moving], 80)) if moving.sum() > 20 else 0.0
         return trust, float(moving[self.rim].mean()), best
 
@@ -233,11 +244,34 @@ def disc(radius: int) -> NDArray[np.uint8]:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
-def _supported(mask: Mask, rough: Mask) -> Mask:
-    """The blobs that motion supports: large enough, and a third of them in the rough mask."""
+def _contrast(grey: Picture) -> Picture:
+    """Mean difference of the pixels about each place from what is around them, of 255."""
+    return cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (9, 9))
+
+
+def _jump(flow: NDArray[np.float32]) -> Picture:
+    """How much the flow changes about each pixel, px."""
+    window = np.ones((15, 15), np.uint8)
+    spread = [cv2.dilate(part, window) - cv2.erode(part, window) for part in (flow[..., 0].copy(), flow[..., 1].copy())]
+    return np.hypot(*spread)
+
+
+def _excused(trust: Picture, jump: Picture) -> Picture:
+    """Trust in what flow says of each place. Where flow jumps, one thing hides another and cannot be followed: what is around counts there."""
+    width = trust.shape[1]
+    low, high = (part * width for part in JUMP)
+    closed = cv2.morphologyEx(trust, cv2.MORPH_CLOSE, disc(max(2, width // 32)))
+    return (trust + np.clip((jump - low) / (high - low), 0, 1) * (closed - trust)).astype(np.float32)
+
+
+def _supported(mask: Mask, rough: Mask, around: Mask) -> Mask:
+    """The blobs that motion supports: large enough, a third of them in the rough mask, and seen to move against the flow around as well:
+    what the solved scene alone calls moving is a still thing whose flow others disturb.
+    """
     count, label, about, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    inside = np.bincount(label[rough], minlength=count)
-    keep = (about[:count, cv2.CC_STAT_AREA] >= SPECK * mask.size) & (inside > about[:count, cv2.CC_STAT_AREA] / 3)
+    area = about[:count, cv2.CC_STAT_AREA]
+    inside, seen = (np.bincount(label[where], minlength=count) for where in (rough, around))
+    keep = (area >= SPECK * mask.size) & (inside > area / 3) & (seen > HARDLY * area)
     keep[0] = False
     return keep[label]
 

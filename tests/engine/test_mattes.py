@@ -8,7 +8,7 @@ import pytest
 from engine.contract.options import Mattes
 from engine.failures import RequestFailure, ShotFailure
 from engine.geometry import contour
-from engine.mattes import apart, edge, foreground, prompts
+from engine.mattes import apart, edge, foreground, prompts, segment
 from engine.mattes.choice import Subject, called, choose
 from engine.mattes.outline import Outliner
 from engine.mattes.subjects import Linker
@@ -100,6 +100,22 @@ def test_choice_of_subjects():
     assert nothing.value.code == "no-movers"
     with pytest.raises(RequestFailure):
         choose(found, 10000, 5, Mattes(keep="all"))
+
+
+def test_what_no_flow_bears_out_is_no_subject():
+    chair, runner = _disc(80, 90, 30) > 0.5, _disc(220, 90, 40) > 0.5
+    assert (segment._supported(chair | runner, chair | runner, runner) == runner).all()
+
+
+def test_a_rim_that_is_hidden_is_excused_and_water_is_not():
+    y, x = np.mgrid[:H, :W]
+    inside, far = np.hypot(x - 160, y - 90), np.zeros((H, W, 2), np.float32)
+    trust = np.where(np.abs(inside - 40) < 6, 0.1, 1).astype(np.float32)  # nothing is followed about the edge of a disc
+    passing = np.where(inside[..., None] < 40, np.float32([9, 0]), far)
+    assert segment._excused(trust, segment._jump(passing)).min() > 0.9
+    assert segment._excused(trust, segment._jump(far)).min() < 0.2
+    water = np.where(y > 90, 0.1, 1).astype(np.float32)  # a wide place stays as it is, but for its shore
+    assert segment._excused(water, segment._jump(np.where(y[..., None] > 90, np.float32([9, 0]), far)))[120:].max() < 0.2
 
 
 def test_names_of_subjects():
