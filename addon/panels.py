@@ -8,11 +8,12 @@ import bpy
 
 from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import STAGES
-from . import desk, jobs, machine, preferences, request, retiming, settings
+from . import desk, jobs, machine, preferences, request, retiming, settings, weights
 from .languages import say
 from .languages.sentences import told
+from .lines import draw_text
 from .operators import clip_of, folders_of
-from .preferences_page import draw_setup, draw_text
+from .preferences_page import draw_setup
 from .sidebar import OfClip, Sidebar
 
 ICONS = {
@@ -141,7 +142,7 @@ def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bp
     summary = request.standing_of(clip, scene).summaries.get(stage)
     if state == "done" and summary:
         column = layout.column(align=True)
-        draw_text(column, f"{told(summary.get('used') or say('Done'))} ({summary.get('seconds', 0):.1f} s)", "CHECKMARK")
+        draw_text(column, f"{told(summary.get('used') or say('Done'))} ({summary.get('seconds', 0):.1f}\u00a0s)", "CHECKMARK")
         for warning in summary.get("warnings", []):
             draw_text(column, told(str(warning)), "ERROR")
     elif state == "stale":
@@ -213,6 +214,7 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
         draw_text(box, told(failure.remedy))
         if failure.log:
             draw_text(box, failure.log)
+        draw_network(box, failure.network)
         if failure.change:
             words = ", ".join(f"{name} {value}" for values in failure.change.values() for name, value in values.items())
             box.operator("unflatten.remedy", text=say("Set {words} and run again", words=words), icon="PLAY", translate=False).index = index
@@ -220,6 +222,16 @@ def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
         draw_text(layout, say("Cancelled; finished frames are kept"), "CANCEL")
     for warning in job.warnings[-3:]:
         draw_text(layout, told(warning), "INFO")
+
+
+def draw_network(layout: bpy.types.UILayout, name: str) -> None:
+    """How a missing network comes here."""
+    entry = weights.table().get(name)
+    if entry is None or entry.installed:
+        return
+    if entry.can_be_fetched:
+        layout.operator("unflatten.fetch_weights", text=say("Fetch"), icon="IMPORT", translate=False).network = name
+    layout.operator("unflatten.import_weights", text=say("Import a copy"), icon="FILEBROWSER", translate=False).network = name
 
 
 CLASSES = (UNFLATTEN_PT_main, UNFLATTEN_PT_clip, *(_stage_panel(stage) for stage in STAGES))

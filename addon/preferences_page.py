@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Any
 
 import bpy
@@ -10,6 +9,9 @@ import bpy
 from . import machine, preferences, setup, weights
 from .languages import say
 from .languages.sentences import told
+from .lines import draw_text
+
+WIDE = 560  # px of a text in the preferences
 
 
 def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
@@ -18,7 +20,7 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: Any) -> None:
     draw_setup(layout)
     python = preferences.engine_python()
     if python is not None:
-        draw_text(layout, say("Engine: {path}", path=python), "CHECKMARK", 90)
+        draw_text(layout, say("Engine: {path}", path=python), "CHECKMARK", WIDE)
         work = setup.current()
         if work is not None and work.result:
             draw_text(layout, say("Proven on {device}", device=work.result.get("device", "?")))
@@ -44,18 +46,18 @@ def draw_weights(layout: bpy.types.UILayout) -> None:
     header.label(text=say("Pretrained networks"), translate=False)
     if not body:
         return
-    draw_text(body, say("None is shipped, and nothing needs one. Each is fetched only after you agree to its licence."), width=90)
+    draw_text(body, say("None is shipped, and nothing needs one. Each is fetched only after you agree to its licence."), width=WIDE)
     for entry in weights.table().values():
         box = body.box()
         row = box.split(factor=0.62)
-        row.label(text=entry.purpose, icon="CHECKMARK" if entry.installed else "BLANK1", translate=False)
+        row.label(text=told(entry.purpose), icon="CHECKMARK" if entry.installed else "BLANK1", translate=False)
         buttons = row.row()
         if entry.can_be_fetched:
             buttons.operator("unflatten.fetch_weights", text=say("Fetch"), icon="IMPORT", translate=False).network = entry.name
         buttons.operator("unflatten.import_weights", text=say("Import a copy"), icon="FILEBROWSER", translate=False).network = entry.name
         row = box.row()
         row.label(text=f"{entry.size / 1e6:.0f} MB", icon="BLANK1", translate=False)
-        row.label(text=entry.licence, translate=False)
+        row.label(text=told(entry.licence), translate=False)
         if not entry.commercial:
             row.label(text=say("Not for commercial work"), icon="ERROR", translate=False)
 
@@ -74,17 +76,9 @@ def draw_setup(layout: bpy.types.UILayout) -> None:
     elif preferences.engine_python() is None:
         box = layout.box()
         draw_text(box, say("The engine is not set up yet."), "INFO")
-        box.operator("unflatten.setup", icon="IMPORT")
-
-
-def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE", width: int = 0) -> None:
-    """A sentence in the user's language over as many lines as the region's width asks for; `width` in letters."""
-    region = bpy.context.region
-    scale = bpy.context.preferences.system.ui_scale or 1.0
-    letters = width or max(20, int((region.width if region else 280) / (7.2 * scale)) - 6)
-    wide = sum(ord(letter) > 0x2E80 for letter in text)  # Chinese and Japanese: twice as wide
-    letters = max(1, letters * len(text) // max(1, len(text) + wide))
-    column = layout.column(align=True)
-    column.scale_y = 0.85
-    for index, line in enumerate(wrap(text, letters)):
-        column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
+        if bpy.app.online_access or preferences.get().kit:
+            box.operator("unflatten.setup", icon="IMPORT")
+        else:
+            draw_text(box, say("It comes from the internet once; or choose an offline kit in the preferences."))
+            box.operator("extensions.userpref_allow_online", text=say("Allow online access"), icon="INTERNET", translate=False)
+            box.operator("preferences.addon_show", text=say("Choose an offline kit"), icon="FILE_FOLDER", translate=False).module = preferences.PACKAGE

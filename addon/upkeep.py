@@ -81,12 +81,12 @@ class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.lock = setup.lock()
         self.why = environment.choose(setup.LOCKS)[1]
-        return context.window_manager.invoke_props_dialog(self, width=460)
+        return context.window_manager.invoke_props_dialog(self, width=460, confirm_text=say("Set up"))
 
     def draw(self, context: bpy.types.Context) -> None:
         place = preferences.engine_folder()
         rows = {
-            say("For"): told(self.why), say("Size"): environment.size_of(self.lock) or say("unknown"), say("Place"): str(place),
+            say("Runs on"): told(self.why), say("Size"): environment.size_of(self.lock) or say("unknown"), say("Place"): str(place),
             say("Free there"): f"{_free(place) / 1e9:.1f} GB", say("From"): str(preferences.path_of("kit") or "pypi.org"),
         }
         column = self.layout.column(align=True)
@@ -94,7 +94,8 @@ class UNFLATTEN_OT_setup(_Quiet, bpy.types.Operator):
             row = column.split(factor=0.22)
             row.label(text=name, translate=False)
             row.label(text=text, translate=False)
-        self.layout.prop(self, "again")
+        if preferences.engine_is_ours():
+            self.layout.prop(self, "again")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = self.recover
@@ -178,7 +179,7 @@ class UNFLATTEN_OT_fetch_weights(_Quiet, bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         entry = weights.table()[self.network]
         column = self.layout.column(align=True)
-        for text in (entry.purpose, f"{entry.size / 1e6:.0f} MB", entry.licence, entry.address):
+        for text in (told(entry.purpose), f"{entry.size / 1e6:.0f} MB", told(entry.licence), entry.address):
             column.label(text=text, translate=False)
         if not entry.commercial:
             column.label(text=say("Not for commercial work"), icon="ERROR", translate=False)

@@ -81,7 +81,7 @@ def summary(run: Run) -> dict[str, Any]:
 def _tell(stage: str, failure: Any) -> None:
     if not sys.stderr.isatty():
         print(messages.to_line(messages.Failed(
-            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log,
+            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log, failure.network,
         )), file=sys.stderr)
 
 

@@ -24,6 +24,7 @@ class Failure(Exception):
         super().__init__(f"{what} {why} {remedy}")
         self.code, self.what, self.why, self.remedy, self.change = code, what, why, remedy, change or {}
         self.log = ""  # the file that tells more, where there is more to tell
+        self.network = ""  # the pretrained network that is missing, by its name in weights.toml
 
 
 class ClipFailure(Failure):

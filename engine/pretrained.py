@@ -16,7 +16,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 def find(given: str, name: str, what: str, remedy: dict[str, dict[str, str]]) -> Path:
     """The folder that the user names, or the installed one of that name in weights.toml; a failure says how to get it."""
     if not given:
-        return weights.need(name)
+        return weights.need(name, remedy)
     if not (Path(given) / "config.json").is_file():
         raise SetupFailure(
             "weights-missing", f"{what} is not in this folder.", f"There is no config.json in {given}.",

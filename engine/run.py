@@ -114,7 +114,7 @@ class Run:
         """Remember and say what could not be done."""
         self.failed[stage or "request"] = failure
         self.say(messages.Failed(
-            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log,
+            failure.code, failure.what, failure.why, failure.remedy, stage, failure.change, failure.log, failure.network,
         ))
 
     @property

@@ -69,15 +69,17 @@ def find(name: str) -> Path | None:
     return path
 
 
-def need(name: str) -> Path:
-    """The file of an entry, or a failure that says how to get it."""
+def need(name: str, change: dict[str, dict[str, str]] | None = None) -> Path:
+    """The file of an entry, or a failure that says how to get it; `change` does without: {stage: {option: value}}."""
     path = find(name)
     if path is None:
-        raise SetupFailure(
+        missing = SetupFailure(
             "weights-missing", f"The weights '{name}' are not installed.", f"{table()[name].purpose} needs them ({table()[name].licence}).",
-            f"Run `python -m engine weights import {name} {table()[name].form}` with a copy of your own, or import it in the "
-            "add-on's preferences" + (f"; its authors publish it at {table()[name].address}." if table()[name].address else "."),
+            f"Import a copy of your own in the add-on's preferences, or by `python -m engine weights import {name} {table()[name].form}`"
+            + (f"; its authors publish it at {table()[name].address}." if table()[name].address else "."), change,
         )
+        missing.network = name
+        raise missing
     return path
 
 

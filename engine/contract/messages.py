@@ -62,7 +62,10 @@ class Warning:
 
 @dataclass(frozen=True)
 class Failed:
-    """A stage cannot give its result. `remedy` is a sentence, `change` {stage: {option: value}} or empty, `log` a file that tells more or empty."""
+    """A stage cannot give its result. `remedy` is a sentence, `change` {stage: {option: value}} or empty, `log` a file that tells more or empty.
+
+    `network` is the pretrained network that is missing, by its name in weights.toml, or empty.
+    """
 
     code: str
     what: str
@@ -71,6 +74,7 @@ class Failed:
     stage: str = ""
     change: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True)

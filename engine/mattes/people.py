@@ -32,7 +32,7 @@ def find_weights(given: str) -> Path:
     """The file that the user names, or the installed one; a failure says how to get it."""
     if given:
         return Path(given)
-    return next((path for name in NAMES if (path := table.find(name))), None) or table.need(NAMES[0])
+    return next((path for name in NAMES if (path := table.find(name))), None) or table.need(NAMES[0], {"mattes": {"method": "motion"}})
 
 
 def write(frames: Frames, weights: Path, ratio: float, device: Any, room: Path, tell: Callable[[int], None]) -> str:

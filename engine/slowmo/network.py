@@ -34,7 +34,8 @@ class Network(Maker):
     def __init__(self, frames: Frames, weights: str, device: torch.device) -> None:
         on_card = device.type == "cuda"
         super().__init__(frames, devices.threads() if on_card else 2)  # a card is faster than two threads can pack
-        self.sight = Sight(super_slomo.load(Path(weights) if weights else need("super_slomo"), device), device)
+        path = Path(weights) if weights else need("super_slomo", {"interpolate": {"method": "flow"}})
+        self.sight = Sight(super_slomo.load(path, device), device)
         free = devices.memory_free(device) // 2 if on_card else 0
         self.tile, self.batch = limits(frames.size, free) if on_card else (TILE, BATCH)
 

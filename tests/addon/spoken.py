@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -61,6 +62,12 @@ def judgements() -> set[str]:
     body = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_warnings")
     said = {text for node in ast.walk(body) if isinstance(node, ast.Call) and ast.unparse(node.func) == "found.append" for text in templates(node.args[0])}
     return {f"{text[:1].upper()}{text[1:]}." for text in said}
+
+
+def networks() -> set[str]:
+    """What each pretrained network is for, and its licence where that is a sentence."""
+    table = tomllib.loads((ROOT / "engine/weights.toml").read_text(encoding="utf-8"))
+    return {about["purpose"] for about in table.values()} | {about["licence"] for about in table.values() if " " in about["licence"]}
 
 
 def ways() -> set[str]:

@@ -84,9 +84,10 @@ def drawn(context):
 
 
 def test_every_panel_is_drawn_in_every_state(unflatten, clip, monkeypatch):
-    from unflatten.addon import jobs, preferences, preferences_page
+    from unflatten.addon import jobs, lines, preferences
+    from unflatten.engine.contract import messages
 
-    monkeypatch.setattr(preferences_page, "wrap", lambda text, letters: [text])
+    monkeypatch.setattr(lines, "split", lambda text, wide: [text])
     with clip_editor() as context:
         clip.name = "shown"
         assert "unflatten.run" in drawn(context)  # the only clip of the file
@@ -107,8 +108,13 @@ def test_every_panel_is_drawn_in_every_state(unflatten, clip, monkeypatch):
         clip.unflatten.auto_import = False
         bpy.ops.unflatten.run(wants="camera")
         assert "Set motion tripod, tracks 900 and run again" in drawn(context)
+        jobs.of(clip).failures[:] = [messages.Failed("weights-missing", "What", "Why", "Remedy", "interpolate", network="super_slomo")]
+        assert "Import a copy" in drawn(context)
         monkeypatch.setattr(preferences, "engine_python", lambda: None)
-        assert "The engine is not set up yet." in drawn(context)
+        for online, offered in ((False, "Allow online access"), (True, "unflatten.setup")):
+            bpy.context.preferences.system.use_online_access = online
+            assert {"The engine is not set up yet.", offered} <= set(drawn(context))
+        bpy.context.preferences.system.use_online_access = False
 
 
 def test_presets_turn_their_knobs_and_back(unflatten, clip):

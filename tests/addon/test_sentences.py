@@ -14,7 +14,7 @@ LANGUAGES = ("ja_JP", "zh_HANS")
 def test_every_sentence_has_its_translation(unflatten, language):
     from unflatten.addon.languages import sentences as spoken
 
-    wanted, table = engine.sentences() | engine.judgements() | engine.ways(), spoken.table(language)
+    wanted, table = engine.sentences() | engine.judgements() | engine.networks() | engine.ways(), spoken.table(language)
     assert len(wanted) > 300 and "The camera does not move." in wanted
     missing = sorted(wanted - set(table))
     assert missing == [], f"write these into addon/languages/sentences/{language}.json"
