@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from . import command, desk, drawn, exports, jobs, languages, live, operators, panels, preferences, report, settings, setup, subjects, upkeep
+from . import command, desk, drawn, exports, imports, jobs, languages, live, operators, panels, preferences, report, settings, setup, subjects, upkeep
 from .rigs import buttons, world
 
-ROOMS = (languages, settings, preferences, jobs, setup, operators, upkeep, desk, panels, subjects, drawn, buttons, world, exports, report, live, command)
+ROOMS = (
+    languages, settings, preferences, jobs, setup, imports, operators, upkeep, desk, panels, subjects, drawn, buttons, world, exports, report, live, command,
+)
 
 
 def register() -> None:

@@ -14,8 +14,10 @@ import bpy
 
 from ..engine.contract.option import WrongOption, describe
 from ..engine.contract.stages import BY_NAME, WANTS
-from . import batch, jobs, operators, preferences
+from . import batch, jobs, preferences
+from .clips import clip_of
 from .importers import place
+from .job import Job
 
 NAME = "unflatten"
 _handle = None
@@ -39,7 +41,7 @@ def _one(given: argparse.Namespace) -> int:
     if given.clip and given.clip not in bpy.data.movieclips:
         clip, fault = _open(given.clip)
     else:
-        clip, fault = bpy.data.movieclips.get(given.clip) or operators.clip_of(bpy.context), "The file holds no clip; name one."
+        clip, fault = bpy.data.movieclips.get(given.clip) or clip_of(bpy.context), "The file holds no clip; name one."
     if clip is None:
         return _refuse(fault, 1)
     _settle(clip, given)
@@ -148,7 +150,7 @@ def _settle(clip: bpy.types.MovieClip, given: argparse.Namespace) -> None:
         setattr(getattr(clip.unflatten, stage), name, about.check(value))
 
 
-def _tell(job: jobs.Job) -> None:
+def _tell(job: Job) -> None:
     """One line when a stage is done."""
     for name, state in job.stages.items():
         if state.status == "done" and not state.note.startswith("told"):

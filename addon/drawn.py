@@ -10,9 +10,9 @@ import numpy as np
 from bpy.props import BoolProperty, StringProperty
 
 from . import preferences
+from .clips import clip_of
 from .importers import place
 from .languages import CONTEXT, say
-from .operators import clip_of
 from .sidebar import OfClip
 
 STEPS = 16  # pieces of a curve between two of its points

@@ -11,8 +11,8 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import request
+from .clips import clip_of
 from .languages import CONTEXT, say
-from .operators import clip_of
 from .sidebar import OfClip
 
 KINDS = {"abc": ("Alembic", ".abc"), "usd": ("USD", ".usdc"), "fbx": ("FBX", ".fbx")}

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine.contract.stages import BY_NAME
 from . import jobs, report
+from .job import Job
 from .languages import say
 from .panels import time_left
 from .preview import Shown
@@ -48,7 +49,7 @@ def place_in(area: bpy.types.Area, region: bpy.types.Region) -> Place:
     return Place(left + EDGE * scale, region.height - EDGE * scale, min(WIDTH * scale, region.width * 0.36), 20 * scale)
 
 
-def shown_job(context: bpy.types.Context) -> jobs.Job | None:
+def shown_job(context: bpy.types.Context) -> Job | None:
     """The running job of the clip that this editor shows."""
     space = context.space_data
     clip = space.clip if space is not None and space.type == "CLIP_EDITOR" else None
@@ -56,14 +57,14 @@ def shown_job(context: bpy.types.Context) -> jobs.Job | None:
     return job if job is not None and job.status == "running" and clip.unflatten.show_live else None
 
 
-def words(job: jobs.Job) -> tuple[str, str]:
+def words(job: Job) -> tuple[str, str]:
     """What is being done and how far it is; how long it takes yet."""
     name = next((name for name, it in job.stages.items() if it.status == "running"), "")
     label = say(BY_NAME[name].label) if name in BY_NAME else say("Starting")
     return f"{label}  {job.overall * 100:.0f} %", time_left(job.seconds_left)
 
 
-def learned(job: jobs.Job) -> str:
+def learned(job: Job) -> str:
     """'Loss 0.671' while a stage learns, else nothing."""
     losses = next((it.losses for it in job.stages.values() if it.status == "running"), [])
     return say("Loss {now}", now=f"{losses[-1]:.3g}") if losses else ""

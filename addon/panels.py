@@ -9,10 +9,12 @@ import bpy
 from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings, weights
+from .clips import clip_of
+from .imports import folders_of
+from .job import Job
 from .languages import say
 from .languages.sentences import told
 from .lines import draw_text
-from .operators import clip_of, folders_of
 from .preferences_page import draw_setup
 from .sidebar import OfClip, Sidebar
 
@@ -149,7 +151,7 @@ def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bp
         draw_text(layout, say("Out of date: Recover makes it anew"), ICONS["stale"])
 
 
-def draw_progress(layout: bpy.types.UILayout, job: jobs.Job) -> None:
+def draw_progress(layout: bpy.types.UILayout, job: Job) -> None:
     """How far it is, how long it takes, and the way out."""
     if job.status == "waiting":
         ahead = 1 + jobs.waiting().index(job) if job in jobs.waiting() else 1
@@ -205,7 +207,7 @@ def draw_cache(layout: bpy.types.UILayout) -> None:
     row.operator("unflatten.clean", text=say("Clean"), icon="TRASH", translate=False)
 
 
-def draw_outcome(layout: bpy.types.UILayout, job: jobs.Job) -> None:
+def draw_outcome(layout: bpy.types.UILayout, job: Job) -> None:
     """Failures with their remedies, and warnings."""
     for index, failure in enumerate(job.failures):
         box = layout.box()

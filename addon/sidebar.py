@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from .clips import clip_of
 from .languages import CONTEXT
-from .operators import clip_of
 
 
 class Sidebar:

@@ -11,8 +11,8 @@ import bpy.utils.previews
 from bpy.props import IntProperty, StringProperty
 
 from . import request
+from .clips import clip_of
 from .languages import say
-from .operators import clip_of
 from .sidebar import OfClip
 
 _pictures: dict[str, Any] = {}  # one collection, while the add-on is on

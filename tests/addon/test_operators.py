@@ -172,11 +172,11 @@ def test_without_a_clip_or_an_engine_the_button_says_why(unflatten, scene, monke
 
 
 def test_losses_of_a_stage_that_learns_are_kept_for_the_panel(unflatten):
-    from unflatten.addon import jobs
+    from unflatten.addon.job import Job
     from unflatten.engine.contract import messages
     from unflatten.engine.contract.job import Request
 
-    job = jobs.Job("clip", 1, Request("clip", ("camera",), "store"))
+    job = Job("clip", 1, Request("clip", ("camera",), "store"))
     for done, note, loss in ((0, "", None), (1, "learning", 0.671), (2, "learning", 0.6), (3, "following points", None)):
         job._take(messages.Progress("solve", done, 3, 0.1, None, note, loss))
     assert job.stages["solve"].losses == [0.671, 0.6] and job.stages["solve"].note == "following points"

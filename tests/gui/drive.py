@@ -207,10 +207,10 @@ def stop_over_the_footage() -> Iterator[float]:
 
 def recover(pulse: Pulse, share: Share) -> Iterator[float]:
     """One click, and waiting."""
-    from bl_ext.user_default.unflatten.addon import jobs, operators
+    from bl_ext.user_default.unflatten.addon import imports, jobs
 
-    real = operators.import_all
-    operators.import_all = lambda *given: timed(real(*given))
+    real = imports.import_all
+    imports.import_all = lambda *given: timed(real(*given))
 
     pulse.take()
     share.take()

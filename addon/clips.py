@@ -1,0 +1,40 @@
+"""Which clip is meant, by a panel or an operator. Imports bpy."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import StringProperty
+
+from .languages import CONTEXT, say
+
+
+def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    """The clip that is edited, else the scene's, else the only one."""
+    space = context.space_data
+    if space is not None and space.type == "CLIP_EDITOR" and space.clip:
+        return space.clip
+    if context.scene.active_clip:
+        return context.scene.active_clip
+    return bpy.data.movieclips[0] if len(bpy.data.movieclips) == 1 else None
+
+
+class OnClip:
+    """Operators that need a clip; the greyed button says so."""
+
+    bl_translation_context = CONTEXT
+
+    clip: StringProperty(name="Clip", translation_context=CONTEXT, description="Name of the clip; empty for the one that is shown", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if clip_of(context) is None and len(bpy.data.movieclips) == 0:
+            cls.poll_message_set(say("Open a clip first"))
+            return False
+        return True
+
+    def find(self, context: bpy.types.Context) -> bpy.types.MovieClip | None:
+        """The clip of that name, else the one that is shown; None after telling that there is none."""
+        found = bpy.data.movieclips.get(self.clip) if self.clip else clip_of(context)
+        if found is None:
+            self.report({"ERROR"}, say("There is no clip '{name}'.", name=self.clip) if self.clip else say("Open a clip first"))
+        return found
