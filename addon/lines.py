@@ -7,7 +7,7 @@ import re
 import blf
 import bpy
 
-MARGINS = 62  # px at a user interface scale of 1: tabs, edges and the icon beside a text in the sidebar
+MARGINS, ICON = 64, 22  # px at a user interface scale of 1: tabs and edges of a box in the sidebar; an icon beside a text
 # Chinese and Japanese break anywhere but before a stop.
 _WORD = re.compile(r"[\u2e80-\uffff][、。，；：？！）」』”]*|[^ \u2e80-\uffff]+[、。，；：？！）」』”]*| +")
 
@@ -27,7 +27,7 @@ def split(text: str, wide: float) -> list[str]:
 def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE", width: int = 0) -> None:
     """A sentence in the user's language, wrapped; `width` in px at a scale of 1 where the region is not filled."""
     region, scale = bpy.context.region, bpy.context.preferences.system.ui_scale or 1.0
-    wide = width * scale if width else (region.width if region else 280 * scale) - MARGINS * scale
+    wide = width * scale if width else (region.width if region else 280 * scale) - (MARGINS + ICON * (icon != "NONE")) * scale
     column = layout.column(align=True)
     column.scale_y = 0.85
     for index, line in enumerate(split(text, max(wide, 100 * scale))):

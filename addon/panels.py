@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ..engine.contract.option import Option, describe
-from ..engine.contract.stages import STAGES
+from ..engine.contract.stages import BY_NAME, STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings, weights
 from .clips import clip_of
 from .imports import folders_of
@@ -218,12 +218,23 @@ def draw_outcome(layout: bpy.types.UILayout, job: Job) -> None:
             draw_text(box, failure.log)
         draw_network(box, failure.network)
         if failure.change:
-            words = ", ".join(f"{name} {value}" for values in failure.change.values() for name, value in values.items())
-            box.operator("unflatten.remedy", text=say("Set {words} and run again", words=words), icon="PLAY", translate=False).index = index
+            draw_text(box, ", ".join(proposals(failure.change)), "LIGHT")
+            box.operator("unflatten.remedy", icon="PLAY").index = index
     if job.status == "cancelled":
         draw_text(layout, say("Cancelled; finished frames are kept"), "CANCEL")
     for warning in job.warnings[-3:]:
         draw_text(layout, told(warning), "INFO")
+
+
+def proposals(change: dict[str, dict[str, Any]]) -> list[str]:
+    """{stage: {option: value}} as the panel calls them: 'Motion: Tripod'."""
+    told = []
+    for stage, values in change.items():
+        known = {about.name: about for about in describe(BY_NAME[stage].options)}
+        for name, value in values.items():
+            label = next((say(choice.label) for choice in known[name].choices if choice.value == value), str(value))
+            told.append(f"{say(known[name].label)}: {label}{known[name].unit and f' {known[name].unit}'}")
+    return told
 
 
 def draw_network(layout: bpy.types.UILayout, name: str) -> None:

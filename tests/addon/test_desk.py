@@ -107,7 +107,7 @@ def test_every_panel_is_drawn_in_every_state(unflatten, clip, monkeypatch):
         assert "Cancelled; finished frames are kept" in drawn(context)
         clip.unflatten.auto_import = False
         bpy.ops.unflatten.run(wants="camera")
-        assert "Set motion tripod, tracks 900 and run again" in drawn(context)
+        assert {"Motion: Tripod, Tracks: 900", "unflatten.remedy"} <= set(drawn(context))
         jobs.of(clip).failures[:] = [messages.Failed("weights-missing", "What", "Why", "Remedy", "interpolate", network="super_slomo")]
         assert "Import a copy" in drawn(context)
         monkeypatch.setattr(preferences, "engine_python", lambda: None)
