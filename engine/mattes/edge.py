@@ -15,6 +15,8 @@ Colour = NDArray[np.float32]  # [H, W, 3] 0..1
 
 EPS = 2e-5  # of squared colour, keeps flat windows from following noise
 DOUBT = 0.02  # weight of the band's own guess in the fit
+CLEAR = 0.03  # more weight for what the first of two fits calls 0 or 1
+NEAR = 20  # px: radius of the windows of a second fit
 HAZE = 0.1  # alpha below which the fit only follows noise, and above 1 less which it should be whole
 
 
@@ -27,12 +29,24 @@ def band(mask: Alpha, width: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_
 
 
 def within(picture: Colour, sure: NDArray[np.bool_], maybe: NDArray[np.bool_], guess: Alpha, width: float) -> Alpha:
-    """Alpha between what is surely inside and what is not even maybe: a band of half width `width` px, in which `guess` counts a little."""
-    unknown = maybe & ~sure
-    weight = np.where(unknown, np.float32(DOUBT), np.float32(1))
+    """Alpha between what is surely inside and what is not even maybe: a band of half width `width` px, in which `guess` counts a little.
+
+    A wide band is fitted twice: its windows hold many colours, but once parts of it are clear, smaller ones will do.
+    """
+    first = once(picture, sure, maybe, guess, width)
+    if 2 * width <= NEAR:
+        return first
+    return _fitted(picture, first, DOUBT + CLEAR * np.abs(2 * first - 1) ** 4, sure, maybe & ~sure, NEAR)
+
+
+def once(picture: Colour, sure: NDArray[np.bool_], maybe: NDArray[np.bool_], guess: Alpha, width: float) -> Alpha:
+    """The first fit alone, from what is surely inside or outside."""
+    return _fitted(picture, guess, np.full_like(guess, DOUBT), sure, maybe & ~sure, max(1, round(2 * width)))
+
+
+def _fitted(picture: Colour, guess: Alpha, weight: Alpha, sure: NDArray[np.bool_], unknown: NDArray[np.bool_], radius: int) -> Alpha:
     target = np.where(unknown, guess, sure).astype(np.float32)
-    radius = max(1, round(2 * width))
-    alpha = guide(picture, target, weight, radius, EPS)
+    alpha = guide(picture, target, np.where(unknown, weight, np.float32(1)).astype(np.float32), radius, EPS)
     clear = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
     return np.where(unknown, clear, sure).astype(np.float32)
 

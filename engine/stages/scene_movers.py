@@ -25,7 +25,7 @@ from ..dense.limits import limits
 from ..dense.shot import Mask, Picture, Shot, grid
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
-from ..mattes.edge import band, within
+from ..mattes.edge import band, once
 from ..media.frames import read_png, write_png
 from ..stage import Inputs, Report
 
@@ -122,4 +122,4 @@ def _snapped(shot: Shot, number: int, mask: Mask) -> Mask:
     if not mask.any():
         return mask
     soft, width = mask.astype(np.float32), EDGE * shot.size[0]
-    return within(shot.picture(number), *band(soft, width), soft, width) > 0.5
+    return once(shot.picture(number), *band(soft, width), soft, width) > 0.5

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -150,8 +151,8 @@ def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
     return estimate_alpha_cf(picture.astype(np.float64), trimap / 255)
 
 
-def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
-    """One row: the matting metrics of what moves, and of the first frame's true mask carried."""
+def alpha(name: str, last: int | None, root: Path, ways: str, width: int) -> str:
+    """One row: the matting metrics of what moves, and of the first frame's true mask carried; with a band of `width`."""
     home = CLIPS / "5_derived" / name
     inputs = prepare(home / "rgb", last, root, "moving" in ways)
     true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
@@ -162,7 +163,7 @@ def alpha(name: str, last: int | None, root: Path, ways: str) -> str:
         if way not in ways:
             cells += ["-"] * 4
             continue
-        found, before, rows = matted(inputs, root / "room", **knobs), None, []
+        found, before, rows = matted(inputs, root / "room", edge=width, **knobs), None, []
         for n, t in true.items():
             flicker = matting.dtssd(found[n], found[before], t, true[before]) if before is not None else 0.0
             rows.append((matting.mad(found[n], t), matting.mse(found[n], t), matting.grad(found[n], t), flicker))
@@ -223,14 +224,16 @@ def main() -> None:
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
     parser.add_argument("--ways", default="moving,drawn,box", help="which masks: what moves, the first drawn, its box")
+    parser.add_argument("--edge", type=int, default=o.Mattes().edge, help="half width of the soft band of the true-alpha clips, px at working size")
     parser.add_argument("--threads", type=int, default=0, help="of the network, for `speed`; 0: as many as there are cores")
     parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
         sys.exit("The clips in ../shared are absent.")
     last = chosen.frames - 1 if chosen.frames else None
+    of_alpha = partial(alpha, width=chosen.edge)
     for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s | J box | F box | CPU-s |"),
-                            (ALPHA, alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
+                            (ALPHA, of_alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
         names = [name for name in chosen.clips if name in kind]
         if names:
             print(head, "|---" * (head.count("|") - 1) + "|", sep="\n")

@@ -74,6 +74,17 @@ def test_edge_is_soft_where_colours_say_so_and_foreground_shows_no_fringe():
     assert np.abs(colour - front)[found > 0.2].max() < 0.1
 
 
+def test_a_wide_band_is_fitted_again_where_colours_are_clear():
+    true = _disc(160, 90, 40)
+    y, x = np.mgrid[:H, :W].astype(np.float32)
+    front, back = np.dstack([x / W, 0.2 + 0 * x, y / H]), np.dstack([0.9 - x / W, 0.5 + 0 * x, 0.5 + 0.4 * np.sin(x / 9)])
+    picture = (true[..., None] * front + (1 - true[..., None]) * back).astype(np.float32)
+    known = edge.band(true, 25)
+    errors = [float(np.abs(way(picture, *known, true * 0 + 0.5, 25) - true).mean()) for way in (edge.once, edge.within)]
+    assert errors[1] < 0.8 * errors[0]
+    assert (edge.within(picture, *known, true, 10) == edge.once(picture, *known, true, 10)).all()
+
+
 def test_subjects_keep_their_ids_when_they_touch_and_part():
     linker, picture = Linker(), np.zeros((H, W, 3), np.uint8)
     at = [60, 90, 115, 125, 115, 90, 60]
