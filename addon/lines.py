@@ -10,6 +10,8 @@ import bpy
 MARGINS, ICON = 64, 22  # px at a user interface scale of 1: tabs and edges of a box in the sidebar; an icon beside a text
 # Chinese and Japanese break anywhere but before a stop.
 _WORD = re.compile(r"[\u2e80-\uffff][、。，；：？！）」』”]*|[^ \u2e80-\uffff]+[、。，；：？！）」』”]*| +")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|px|mm|s|GB|MB)(?!\w))")  # a number stays with its unit
+
 
 
 def split(text: str, wide: float) -> list[str]:
@@ -17,7 +19,7 @@ def split(text: str, wide: float) -> list[str]:
     size = bpy.context.preferences.ui_styles[0].widget.points * (bpy.context.preferences.system.ui_scale or 1.0)
     blf.size(0, size)
     lines = [""]
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(_UNIT.sub("\u00a0", text)):
         if lines[-1] and blf.dimensions(0, lines[-1] + word)[0] > wide:
             lines.append("")
         lines[-1] += word if lines[-1] else word.lstrip(" ")

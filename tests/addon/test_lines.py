@@ -14,10 +14,17 @@ def test_lines_fill_the_width_and_no_more(unflatten, text, wide):
     from unflatten.addon import lines
 
     told = lines.split(text, wide)
-    assert "".join(told).replace(" ", "") == text.replace(" ", "")
+    assert "".join(told).replace(" ", "").replace("\u00a0", "") == text.replace(" ", "")
     assert all(blf.dimensions(0, line)[0] <= wide for line in told)
     assert not any(line[0] in "、。，）」" for line in told), "no line begins with a stop"
     assert len(told) <= 2 + 1.5 * blf.dimensions(0, text)[0] / wide
+
+
+def test_a_number_stays_with_its_unit(unflatten):
+    from unflatten.addon import lines
+
+    text = "The focal length is only known to 9 %."
+    assert lines.split(text, blf.dimensions(0, text[:-2])[0])[-1].replace("\u00a0", " ") == "9 %."
 
 
 def test_a_long_word_stays_whole(unflatten):
