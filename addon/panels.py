@@ -10,7 +10,6 @@ from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import BY_NAME, STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings, weights
 from .clips import clip_of
-from .imports import folders_of
 from .job import Job
 from .languages import say
 from .languages.sentences import told
@@ -52,7 +51,7 @@ class UNFLATTEN_PT_main(Sidebar, bpy.types.Panel):
             column.prop(asked, f"want_{want}")
         if job is not None and job.finished:
             draw_outcome(layout, job)
-        if folders_of(clip, context.scene):
+        if clip.unflatten.results or request.drawn_standing(clip, context.scene).folders:
             layout.operator("unflatten.import_results", icon="IMPORT")
 
 
@@ -100,7 +99,7 @@ def state_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene, stage: str) -> s
     job = jobs.of(clip)
     if job is not None and stage in job.stages and not job.finished:
         return job.stages[stage].status
-    if stage in request.standing_of(clip, scene).folders:
+    if stage in request.drawn_standing(clip, scene).folders:
         return "done"
     if job is not None and stage in job.stages and job.stages[stage].status in ("failed", "skipped", "cancelled"):
         return job.stages[stage].status
@@ -141,7 +140,7 @@ def counts(about: Option, group: bpy.types.PropertyGroup, options: type) -> bool
 def draw_result(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, scene: bpy.types.Scene, stage: str) -> None:
     """What a stage made, or that it has to be made again."""
     state = state_of(clip, scene, stage)
-    summary = request.standing_of(clip, scene).summaries.get(stage)
+    summary = request.drawn_standing(clip, scene).summaries.get(stage)
     if state == "done" and summary:
         column = layout.column(align=True)
         draw_text(column, f"{told(summary.get('used') or say('Done'))} ({summary.get('seconds', 0):.1f}\u00a0s)", "CHECKMARK")

@@ -16,6 +16,7 @@ from ..engine.contract.stages import STAGES
 from . import preferences, retiming, settings
 
 _FRESH = 1.0  # s for which a look at the disk is believed
+_DRAWN = 0.05  # s in which all panels are drawn once: they share one answer
 
 
 def request_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene, wants: tuple[str, ...] = ()) -> job.Request:
@@ -70,10 +71,11 @@ def look(request: job.Request) -> Standing:
 
 
 _seen: dict[str, tuple[float, Standing]] = {}
+_last: tuple[float, int, str, Standing] = (0.0, 0, "", Standing())  # when, which clip, which scene
 
 
 def standing_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> Standing:
-    """The same for panels, which ask on every redraw: a look at the disk at most once a second."""
+    """The same for buttons: a look at the disk at most once a second."""
     try:
         wanted, every = request_of(clip, scene), request_of(clip, scene, tuple(settings.WANT_LABELS))
     except WrongOption as error:
@@ -86,6 +88,14 @@ def standing_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> Standing:
     return known[1]
 
 
+def drawn_standing(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> Standing:
+    """The same for panels, a dozen of which ask in every redraw."""
+    global _last
+    if time.monotonic() - _last[0] > _DRAWN or _last[1:3] != (clip.session_uid, scene.name):
+        _last = time.monotonic(), clip.session_uid, scene.name, standing_of(clip, scene)
+    return _last[3]
+
+
 def _joined(wanted: Standing, every: Standing) -> Standing:
     """What is wanted, and beside it what was made when more was wanted."""
     return Standing({**every.folders, **wanted.folders}, {**every.summaries, **wanted.summaries}, wanted.fault or every.fault)
@@ -93,4 +103,6 @@ def _joined(wanted: Standing, every: Standing) -> Standing:
 
 def forget() -> None:
     """The disk has changed."""
+    global _last
+    _last = (0.0, 0, "", Standing())
     _seen.clear()
