@@ -177,6 +177,7 @@ class System:
         self.point_gradient = sum_by(tracks.track, _carried(p, residual), count)
         self.length = repeats(tracks)
         self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * count, 1))
+        self.belief, self.loss = np.zeros(self.size), loss  # what is usual, as it is held
         if bundle.zooming:
             self._hold_zoom(views, own, loss)
         if bundle.usual is not None:
@@ -191,6 +192,7 @@ class System:
         last = self.size - (bundle.late is not None)
         tail = slice(last - len(bundle.free), last)
         diagonal[tail], pull[tail] = self.length * (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
+        self.belief = diagonal
         self.normal = self.normal + sparse.diags(diagonal)
         self.gradient = self.gradient + diagonal * pull
 
@@ -258,7 +260,9 @@ class System:
         return self._sigma(np.eye(1, self.size, self.size - 1)[0])
 
     def _sigma(self, pick: Array) -> float | None:
-        variance = float(pick @ _solved(self.reduced(0.0), pick)) * self.spread * self.length
+        # What is usual is held harder than it is known, against a noise of `loss`: here it counts against that of the tracks.
+        known = self.reduced(0.0) + sparse.diags(self.belief * (self.spread / self.loss**2 - 1))
+        variance = float(pick @ _solved(known, pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
 
 

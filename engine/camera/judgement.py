@@ -16,6 +16,7 @@ AGREE = 0.5  # part of what was followed that must agree with a camera from else
 LOOSE = 1.0  # % of the path's length
 DRIFTS = 3.0  # %
 ROLLS, SURE = 0.1, 5.0  # readout in frames' times, and in standard errors, from which a shutter is taken for a rolling one
+LONGEST = 1.15  # of a frame's time: no sensor reads longer than until the next
 FEW, NARROW = 25, 0.2  # tracks and coverage below which a frame is not to be trusted
 
 
@@ -106,10 +107,7 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
     drift = report.get("scale_drift_percent", 0.0)
     if drift > DRIFTS:
         found.append(f"the scale may drift by {drift:.0f} % from the first half of the shot to the second")
-    rows = report.get("readout", {"share": 0.0, "sigma": 1.0, "taken_out": False})
-    if not rows["taken_out"] and rolls(rows["share"], rows["sigma"]):
-        found.append("rolling shutter suspected, but taking it out explains no more")
-    if rows["taken_out"] and report["readout"]["error_left"] > 1:
+    if report.get("readout", {}).get("error_left", 0.0) > 1:
         found.append("the readout that was given does not fit: the error has grown")
     sigma = report["focal"].get("sigma_percent")
     if sigma is not None and sigma > 5:
@@ -121,7 +119,7 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
 
 def rolls(share: float, sigma: float) -> bool:
     """Whether a readout, in frames' times, is surely that of a rolling shutter."""
-    return abs(share) > max(ROLLS, SURE * sigma)
+    return LONGEST > abs(share) > max(ROLLS, SURE * sigma)
 
 
 def _verdict(report: dict[str, Any]) -> str:

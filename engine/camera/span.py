@@ -26,13 +26,13 @@ JUDGED = 400  # views by which a focal length is judged: thousands would fill me
 ROUNDS = 60  # of our own adjustment of a zoom
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
-LEFT = 3.0  # what turns leave, in units of what any travel would leave, above which travel is tried
+LEFT = 2.0  # what turns leave, in units of what any travel would leave, above which travel is tried
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 STRAIGHTER = 3  # solves with the readout taken out, at most
-GAINS = 0.98  # part of the error to which a readout must bring it, to be believed
+GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
 SETTLED = 0.02  # change of the readout that calls for no further one
 
 
@@ -121,20 +121,21 @@ def _straightened(question: Question, rolling: Solved) -> Solved:
         readout = max((_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)), key=lambda one: one.surely)
         if options.shutter == "auto" and not judgement.rolls(readout.share, readout.sigma):
             return replace(rolling, readout=readout)
-    before, answer = _miss(rolling), rolling
+    before, answer, sure = _miss(rolling), rolling, options.shutter == "rolling"
     for _ in range(STRAIGHTER):
         tracks = shutter.straightened(answer.state, raw, readout)
         try:
             answer = _solved(replace(question, tracks=tracks))
         except (ShotFailure, ChildFailure):
             return replace(rolling, readout=readout)
-        found = readout if given else _told(answer, raw, readout, options)
+        gain = _miss(answer) / max(before, 1e-9)
+        found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)
+        # What moves or slips can look like a readout too, but taking that out explains nothing.
+        if not sure and (gain > GAINS or not judgement.rolls(found.share, found.sigma)):
+            return replace(rolling, readout=found)
         settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
         if settled:
             break
-    gain = _miss(answer) / max(before, 1e-9)
-    if gain > GAINS and options.shutter == "auto":
-        return replace(rolling, readout=readout)
     return replace(answer, method=f"{answer.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
 
 

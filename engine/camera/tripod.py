@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..geometry.pose import pose
 from ..geometry.reprojection import sum_by
-from . import adjust, bundle
+from . import adjust, bundle, lenses
 from .bundle import State
 from .diagnosis import rotation_between
 from .tracks import Tracks
@@ -31,14 +31,14 @@ def solve(
     still = tracks.where(~tracks.moving)
     # A wrong focal length bends a turn into something that almost fits, so several are tried.
     guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
-    tries, usual = [], float(np.log(adjust.WIDTHS * size[0]))
+    tries, count, usual = [], len(np.unique(still.track)), float(np.log(adjust.WIDTHS * size[0]))
     for guess in guesses:
         start, posed = _chained(still, views, size, guess, zoom)
         start = replace(start, zooming=zoom, known=known, free=(), usual=usual)
         start, keep, sigma = _refined(start, tracks, posed, loss, ((30.0, 6), (8.0, 8)), PER_VIEW // 3)
         error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
-        unusual = 0.01 * float(np.mean(start.log_focal) - usual) ** 2  # decides between focal lengths that fit alike
-        tries.append((float(np.minimum(error, 8.0).mean()) + unusual, len(tries), start, keep, sigma))
+        unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / adjust.USUAL) ** 2  # decides between focal lengths that fit alike
+        tries.append((count * lenses.unlikely(error, loss) + unusual, len(tries), start, keep, sigma))
     _, _, start, keep, sigma = min(tries)
     start, keep, sigma = _refined(replace(start, free=(0,)), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
     start = replace(start, points=_directions(start, tracks, keep))

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from camera_tracks import SIZE, make, moment, path  # noqa: E402
 
-from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span  # noqa: E402
+from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span, tripod  # noqa: E402
 from engine.camera.tracks import Tracks  # noqa: E402
 from engine.contract.options import Solve  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
@@ -139,6 +139,15 @@ def test_tripod_that_zooms(tmp_path: Path) -> None:
     answer = solve(make(path(VIEWS, travel=0, turn=0.35), focal, distortion=(0, 0, 0, 0)), tmp_path)
     assert answer.motion == "tripod" and answer.lens == "zoom"
     assert np.abs(answer.state.focal / focal - 1).max() < 0.04
+
+
+def test_a_zoom_without_a_turn_does_not_claim_to_know_its_lens() -> None:
+    views = 12
+    focal = 480 * 1.02 ** np.arange(views)
+    tracks = make(np.tile(np.eye(4), (views, 1, 1)), focal, distortion=(0, 0, 0, 0), points=150)
+    state, _, sigma = tripod.solve(tracks, views, SIZE, 600.0, True, False, 0.3)
+    assert sigma > 0.25 and abs(np.log(state.focal / focal)).max() < sigma
+    assert np.allclose(state.focal / state.focal[0], focal / focal[0], rtol=0.005)  # how much it zooms is known
 
 
 def test_refusals_say_why(tmp_path: Path) -> None:
