@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import device as devices
 from .. import store
 from ..dense.colours import of_depth, turbo
+from ..media.flow import both_ways
 from ..media.frames import write_png
 from ..nets.depth_resnet import DepthNet, fitting
 from ..nets.motion_field import Motion, MotionNet
@@ -46,6 +47,7 @@ class Settings:
     burn_in: float = 0.2  # part of the steps before things move freely
     ramp: float = 0.5  # part of the steps until the normalisation is disturbed fully
     depth_consistency: float = 0.0  # weight of the depths' agreement
+    flow: float = 0.0  # weight of the agreement with optical flow, which is not published: with it a single clip is learned in minutes
 
 
 @dataclass
@@ -103,18 +105,36 @@ def pairs(clips: list[Clip], gap: int) -> list[tuple[int, int]]:
     ]
 
 
-def batches(clips: list[Clip], known: list[tuple[int, int]], gap: int, batch: int, steps: int, seed: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of pictures [B, 3, H, W] in 0..1, mirrored at random; the same seed gives the same. One batch comes from clips of one size."""
-    random = np.random.default_rng(seed)
-    for _ in range(steps):
+def flows(clips: list[Clip], known: list[tuple[int, int]], gap: int) -> dict[tuple[int, int], NDArray[np.float16]]:
+    """Optical flow of every pair, both ways: [2, H, W, 3] px, and 1 where it holds."""
+    out = {}
+    for k, t in known:
+        found = both_ways(*(cv2.cvtColor(clips[k][place], cv2.COLOR_RGB2GRAY) for place in (t, t + gap)), "fine")
+        out[k, t] = np.stack([np.dstack(found[:2]), np.dstack(found[2:])]).astype(np.float16)
+    return out
+
+
+def batches(
+    clips: list[Clip], known: list[tuple[int, int]], flow: dict[tuple[int, int], NDArray[np.float16]], given: Settings, epoch: int,
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Pairs of pictures [B, 3, H, W] in 0..1, mirrored at random, and where there is any the flow [2 B, H, W, 3]; one batch is of one size."""
+    random = np.random.default_rng((given.seed, epoch))
+    for _ in range(given.steps):
         shape = clips[known[int(random.integers(len(known)))][0]].shape[1:]
         alike = [(k, t) for k, t in known if clips[k].shape[1:] == shape]
-        chosen = [alike[int(random.integers(len(alike)))] for _ in range(batch)]
-        both = np.stack([clips[k][[t, t + gap]] for k, t in chosen])
-        mirrored = random.random(batch) < 0.5
+        chosen = [alike[int(random.integers(len(alike)))] for _ in range(given.batch)]
+        both = np.stack([clips[k][[t, t + given.gap]] for k, t in chosen])
+        mirrored = random.random(given.batch) < 0.5
         both[mirrored] = both[mirrored][:, :, :, ::-1]
         first, second = torch.from_numpy(both).permute(1, 0, 4, 2, 3).float() / 255
-        yield first, second
+        yield first, second, _stacked([flow[pair] for pair in chosen], mirrored) if flow else None
+
+
+def _stacked(flow: list[NDArray[np.float16]], mirrored: NDArray[np.bool_]) -> Tensor:
+    """[2 B, H, W, 3], the ways there before the ways back."""
+    both = np.stack(flow).astype(np.float32)
+    both[mirrored] = both[mirrored][:, :, :, ::-1] * np.array([-1, 1, 1], np.float32)
+    return torch.from_numpy(both).transpose(0, 1).flatten(0, 1)
 
 
 def train(given: argparse.Namespace) -> Learner:
@@ -158,8 +178,9 @@ def learn(
     known = pairs(clips, settings.gap)
     if not known:
         raise ValueError("no two frames differ enough to learn from.")
+    seen = flows(clips, known, settings.gap) if settings.flow else {}
     for epoch in range(len(curve), settings.epochs):
-        samples = batches(clips, known, settings.gap, settings.batch, settings.steps, (settings.seed, epoch))
+        samples = batches(clips, known, seen, settings, epoch)
         curve.append(_epoch(learner, optimizer, samples, epoch, settings))
         checkpoint.save(out / "last.npz", {**nets, "optimizer": optimizer}, {"curve": curve, "width": settings.width})
         clip, frame = known[len(known) // 2]
@@ -172,19 +193,19 @@ def learn(
 
 
 def _epoch(
-    learner: Learner, optimizer: torch.optim.Optimizer, samples: Iterator[tuple[Tensor, Tensor]], epoch: int, given: Settings,
+    learner: Learner, optimizer: torch.optim.Optimizer, samples: Iterator[tuple[Tensor, Tensor, Tensor | None]], epoch: int, given: Settings,
 ) -> dict[str, float]:
     """One epoch; the mean of every weighted loss."""
     torch.manual_seed(given.seed * 1_000_003 + epoch)  # the normalisation's noise is the same after a break
     learner.depth.train()
     learner.motion.train()
-    weights = WEIGHTS | {"depth_consistency": given.depth_consistency}
+    weights = WEIGHTS | {"depth_consistency": given.depth_consistency} | ({"flow": given.flow} if given.flow else {})
     sums: dict[str, float] = {}
     where = next(learner.depth.parameters()).device
-    for k, (first, second) in enumerate(samples):
+    for k, (first, second, flow) in enumerate(samples):
         learner.step = epoch * given.steps + k
         learner.disturb()
-        parts = losses(learner.scene(first.to(where), second.to(where)))
+        parts = losses(learner.scene(first.to(where), second.to(where)), seen_flow=None if flow is None else flow.to(where))
         total = weigh(parts, weights)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -241,6 +262,7 @@ def main(argv: list[str]) -> int:
     for name, value, text in (
         ("width", 0.25, "of every layer; 1 as published"), ("rate", RATE, "of Adam"), ("burn-in", 0.2, "part of the steps before things move freely"),
         ("ramp", 0.5, "part of the steps until the normalisation is disturbed fully"), ("depth-consistency", 0.0, "weight of the depths' agreement"),
+        ("flow", 0.0, "weight of the agreement with optical flow; not published"),
     ):
         parser.add_argument(f"--{name}", type=float, default=value, help=text)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

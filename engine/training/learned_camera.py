@@ -23,6 +23,7 @@ from .motion_losses import Scene, fetch, move, other, rotations
 
 Array = NDArray[np.float64]
 EPOCHS, STEPS, BATCH = 20, 40, 4  # a usual training
+FLOW = 1.0  # weight of the agreement with optical flow
 LONGEST = 4  # frames between the two of a pair at most, where the camera hardly moves from one to the next
 EXPLAINED = 0.1  # of the difference between two pictures that what was learned must explain, to count as learned
 TELLING = 3 * ALIKE  # mean difference of two pictures, of 1, from which a pair teaches well
@@ -51,7 +52,7 @@ def learned(
         )
     size = fitting(frames.size, longest)
     clips = [np.stack([cv2.resize(frames.rgb8(number), size, interpolation=cv2.INTER_AREA) for number in span]) for span in spans]
-    settings = Settings(epochs=max(1, round(EPOCHS * effort)), steps=STEPS, batch=BATCH, gap=_gap(clips), width=_width(start))
+    settings = Settings(epochs=max(1, round(EPOCHS * effort)), steps=STEPS, batch=BATCH, gap=_gap(clips), width=_width(start), flow=FLOW)
     middle = spans[0][len(spans[0]) // 2]
 
     def told(learner: Learner, curve: list[dict[str, float]], look: Path) -> None:

@@ -75,8 +75,11 @@ def fetch(values: Tensor, place: Tensor) -> Tensor:
     return F.grid_sample(values, 2 * place / scale - 1, padding_mode="border", align_corners=True)
 
 
-def losses(scene: Scene, drift_stops_at_borders: bool = True) -> dict[str, Tensor]:
-    """Every loss, not yet weighted; also `proximity` [N, H, W], how well the two depths agree at each pixel."""
+def losses(scene: Scene, drift_stops_at_borders: bool = True, seen_flow: Tensor | None = None) -> dict[str, Tensor]:
+    """Every loss, not yet weighted; also `proximity` [N, H, W], how well the two depths agree at each pixel.
+
+    With `seen_flow` [N, H, W, 3] (px, and 1 where it holds) also `flow`, which is not published.
+    """
     turn, total = rotations(scene.rotation), scene.background + scene.residual
     moved = move(scene.depth, scene.intrinsics, turn, total)
     there = fetch(other(scene.depth).detach(), moved.place)[:, 0]
@@ -87,7 +90,8 @@ def losses(scene: Scene, drift_stops_at_borders: bool = True) -> dict[str, Tenso
     disparity = 1 / scene.depth
     steady = normalised(scene.residual, total)
     turned, shifted = _cycle(turn, total, moved.place, nearer)
-    return {
+    found = {} if seen_flow is None else {"flow": flow_distance(moved, seen_flow)}
+    return found | {
         "rgb_consistency": 2 * ((seen - scene.rgb).abs() * nearer[:, None]).mean(),
         "ssim": (unlike * weight).mean(),
         "depth_consistency": 2 * ((there - moved.depth).abs() * nearer).mean(),
@@ -97,6 +101,16 @@ def losses(scene: Scene, drift_stops_at_borders: bool = True) -> dict[str, Tenso
         "motion_smoothing": 2 * group_smoothness(steady, wrap=not drift_stops_at_borders),
         "motion_drift": 2 * sparsity(steady), "proximity": proximity,
     }
+
+
+def flow_distance(moved: Moved, flow: Tensor) -> Tensor:
+    """Mean distance of where pixels move from where optical flow [N, H, W, 3] sees them, in units of the flow's mean length.
+
+    Colours alone do not tell a beginner which way to go: a shift by half a pixel either way blurs, and so lowers every difference.
+    """
+    y, x = torch.meshgrid(*(torch.arange(n, dtype=flow.dtype, device=flow.device) for n in flow.shape[1:3]), indexing="ij")
+    apart = (moved.place - torch.stack([x, y], -1) - flow[..., :2]).norm(dim=-1)
+    return (apart * flow[..., 2]).mean() / ((flow[..., :2].norm(dim=-1) * flow[..., 2]).mean() + 0.5)
 
 
 def weigh(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:

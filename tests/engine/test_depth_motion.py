@@ -117,3 +117,19 @@ def test_noise_of_the_normalisation_only_in_training() -> None:
     with torch.no_grad():
         assert torch.equal(net.eval()(picture), net(picture))
         assert not torch.equal(net.train()(picture), net(picture))
+
+
+def test_optical_flow_tells_which_way() -> None:
+    """Before a plane seen from the side, the true motion agrees with the flow, and a still camera is pulled the true way."""
+    rgb, lens = torch.rand(2, 3, 48, 160), torch.tensor([[100.0, 0, 80], [0, 100, 24], [0, 0, 1]]).repeat(2, 1, 1)
+    flow = torch.zeros(2, 48, 160, 3)
+    flow[0, ..., 0], flow[1, ..., 0], flow[..., 2] = 3.0, -3.0, 1.0
+
+    def distance(way: torch.Tensor) -> torch.Tensor:
+        scene = m.Scene(rgb, torch.full((2, 1, 48, 160), 2.0), torch.zeros(2, 3), torch.stack([way, -way]).view(2, 3, 1, 1), torch.zeros(2, 3, 48, 160), lens)
+        return m.losses(scene, seen_flow=flow)["flow"]
+
+    way = torch.zeros(3, requires_grad=True)
+    distance(way + 1e-6).backward()
+    assert way.grad[0] < -10 * way.grad[1:].abs().max()
+    assert distance(torch.tensor([0.06, 0.0, 0.0])) < 0.05 < 0.7 < distance(torch.zeros(3))
