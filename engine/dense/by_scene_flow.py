@@ -45,6 +45,7 @@ class ByFlow:
                 table, self.labels = found
                 began = curves(table, 1 + max(int(plane.max()) for plane in self.labels), len(start.depth))
                 began += levels(start, self.labels, began)[:, None]
+                self._learns = began.any(1)  # what agrees with the flow already is left as it is
                 self.fit = Fit(table, self.cameras, self.settings, began).to(device)
         self.start = start
 
@@ -94,7 +95,7 @@ class ByFlow:
         """Log [H, W] by which the depth of these things changes in a frame."""
         fit = self.fit
         assert fit is not None
-        told = fit.scale.levels[:, place].detach().cpu().numpy()
+        told = fit.scale.levels[:, place].detach().cpu().numpy() * self._learns
         return np.where(things > 0, told[things], 0)
 
     def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
@@ -103,6 +104,7 @@ class ByFlow:
             return depth, confidence
         place = self.shot.numbers.index(number)
         things = np.where(self._masks[number] & (depth > 0), self._things(place, self.shot.size), 0)
+        things *= self._learns[things]
         moved = depth * np.exp(self._correction(place, things))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 

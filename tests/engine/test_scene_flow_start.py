@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -42,7 +44,23 @@ def test_growth_mends_a_start_that_drifts_where_it_is_unsure() -> None:
 def test_a_good_start_is_left_alone() -> None:
     true = np.full(FRAMES, 1.2)
     found = curves(followed(true, true, np.full(FRAMES, 0.5)), 2, FRAMES)[1]
-    assert np.abs(found).max() < 0.01
+    assert (found == 0).all()
+
+
+def test_growth_that_contradicts_itself_is_not_believed() -> None:
+    """A start that is right, and growth that is another nonsense for every two frames: nothing is made of it."""
+    true, random = np.full(FRAMES, 1.2), np.random.default_rng(5)
+    table = followed(true, true, np.full(FRAMES, 0.05))
+    nonsense = random.normal(0, 0.2, (FRAMES, FRAMES))[table.here.frame, table.there.frame]
+    assert (curves(replace(table, growth=torch.from_numpy(nonsense)), 2, FRAMES)[1] == 0).all()
+
+
+def test_what_nobody_saw_standing_keeps_its_level() -> None:
+    time = np.arange(FRAMES)
+    true = np.log(4.0 - 0.05 * time)
+    start = true + 0.4 + 0.1 * np.sin(time)
+    found = curves(followed(start, true, np.full(FRAMES, 0.03)), 2, FRAMES)[1]
+    assert abs(found.mean()) < 0.02 and np.std(start + found - true) < 0.02
 
 
 def test_spans_of_all_frames_together_are_narrow() -> None:
