@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .agreement import View, inside, pixels, sample
+from .agreement import View, inside, sample, seen_at
 
 Tensor = torch.Tensor
 REACH = 0.02  # of the picture's width: how far flow carries one surface's motion over another
@@ -161,8 +161,8 @@ def _along(values: Tensor, reach: int) -> Tensor:
 
 def places(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
     """Pixel indices [K, N, 2] at which the witness sees still points along rays [N, 3] at inverse depths rho [K, N]."""
-    points = rays @ witness.relative[:3, :3].T + rho[..., None] * witness.relative[:3, 3]
-    return pixels(points, witness.view)
+    turned, (tx, ty, tz) = witness.relative[:3, :3] @ rays.T, witness.relative[:3, 3].tolist()
+    return seen_at(turned[0] + rho * tx, turned[1] + rho * ty, turned[2] + rho * tz, witness.view)
 
 
 def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def difference(picture: Tensor, seen: Tensor) -> Tensor:
 
 def apart(picture: Tensor, seen: Tensor) -> Tensor:
     """The same over a patch."""
-    return F.avg_pool2d(difference(picture, seen)[None], PATCH, 1, PATCH // 2, count_include_pad=False)[0]
+    return _box(difference(picture, seen), PATCH // 2)
 
 
 def better_half(differences: list[Tensor]) -> Tensor:

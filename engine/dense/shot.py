@@ -72,8 +72,15 @@ class Shot:
 
     def rays(self, row: int) -> Picture:
         """Undistorted rays [H, W, 3], z = 1, in camera axes."""
+        return _rays(self.size, *self._lens(row))
+
+    def slopes(self, row: int) -> Picture:
+        """x and y of these rays [H, W, 2], in one piece."""
+        return _slopes(self.size, *self._lens(row))
+
+    def _lens(self, row: int) -> tuple[tuple[float, ...], ...]:
         about = (self.camera.focal[row], self.camera.centre[row], self.camera.distortion[row])
-        return _rays(self.size, *(tuple(float(v) for v in part) for part in about))
+        return tuple(tuple(float(v) for v in part) for part in about)
 
     def relative(self, source: int, target: int) -> Array:
         """[4, 4] target camera <- source camera, by rows."""
@@ -85,6 +92,11 @@ def _rays(size: tuple[int, int], focal: tuple[float, ...], centre: tuple[float, 
     rays = lens.rays(size, size, np.array(focal), np.array(centre), np.array(distortion)).astype(np.float32)
     rays.flags.writeable = False
     return rays
+
+
+@lru_cache(maxsize=4)
+def _slopes(size: tuple[int, int], *about: tuple[float, ...]) -> Picture:
+    return np.ascontiguousarray(_rays(size, *about)[..., :2])
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ import torch
 from ..geometry import triangulation
 from .agreement import view
 from .edges import Witness
-from .shot import Array, Mask, Picture, Shot, grid
+from .shot import Mask, Picture, Shot, grid
 
 WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
 WIDEST = 4  # times the widest gap of the flow stage
@@ -95,7 +95,7 @@ def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device
 
 def _sight(shot: Shot, row: int, number: int, flow: Picture, valid: Mask) -> Sight:
     place = grid(shot.size) + flow
-    inside = (place >= 0).all(-1) & (place[..., 0] <= shot.size[0] - 1) & (place[..., 1] <= shot.size[1] - 1)
+    inside = cv2.inRange(place, (0, 0), (shot.size[0] - 1, shot.size[1] - 1)) > 0
     valid = valid & inside
     other = shot.row(number)
     return Sight(number, other, flow, valid, _parallax(shot, row, other, flow, valid))
@@ -106,19 +106,19 @@ def _parallax(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> f
     some = (slice(4, None, 8), slice(4, None, 8))
     turned = shot.rays(row)[some] @ shot.relative(row, other)[:3, :3].T.astype(np.float32)
     far = turned[..., :2] / np.maximum(turned[..., 2:], 1e-3)
-    seen = _look(shot.rays(other), (grid(shot.size) + flow)[some])
+    seen = _look(shot, other, (grid(shot.size) + flow)[some])
     apart = np.linalg.norm(seen - far, axis=-1)[valid[some]] * shot.camera.focal[other].mean()
     return float(np.median(apart)) if apart.size else 0.0
 
 
 def _undistorted(shot: Shot, sight: Sight) -> Picture:
     """Normalised coordinates [H, W, 2] at which the neighbour sees each pixel."""
-    return _look(shot.rays(sight.row), grid(shot.size) + sight.flow)
+    return _look(shot, sight.row, grid(shot.size) + sight.flow)
 
 
-def _look(rays: Array, place: Picture) -> Picture:
+def _look(shot: Shot, row: int, place: Picture) -> Picture:
     """The ray field is smooth: its bilinear sample at pixel indices [..., 2] undistorts any point."""
-    return cv2.remap(np.ascontiguousarray(rays[..., :2]), place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(shot.slopes(row), place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _chain(shot: Shot, number: int, reached: int, gap: int, flow: Picture) -> Picture | None:
