@@ -54,7 +54,7 @@ def seen_at(x: Tensor, y: Tensor, z: Tensor, view: View) -> Tensor:
         r2 = x * x + y * y
         radial = 1 + r2 * (k1 + r2 * k2)
         x, y = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-    fx, fy, cx, cy = (*view.focal.tolist(), *(view.centre - 0.5).tolist())
+    (fx, fy), (cx, cy) = view.focal.unbind(), (view.centre - 0.5).unbind()
     return torch.stack([x * fx + cx, y * fy + cy], -1)
 
 

@@ -161,7 +161,7 @@ def _along(values: Tensor, reach: int) -> Tensor:
 
 def places(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
     """Pixel indices [K, N, 2] at which the witness sees still points along rays [N, 3] at inverse depths rho [K, N]."""
-    turned, (tx, ty, tz) = witness.relative[:3, :3] @ rays.T, witness.relative[:3, 3].tolist()
+    turned, (tx, ty, tz) = witness.relative[:3, :3] @ rays.T, witness.relative[:3, 3].unbind()
     return seen_at(turned[0] + rho * tx, turned[1] + rho * ty, turned[2] + rho * tz, witness.view)
 
 
