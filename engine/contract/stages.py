@@ -40,10 +40,10 @@ STAGES = (
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 1),
     Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 9),
-    Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 5),
+    Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 6),
     Stage(
         "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),
-        ("retimed",), 1, 3,
+        ("retimed",), 1, 4,
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}

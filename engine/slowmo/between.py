@@ -18,7 +18,8 @@ SPARSE = 4  # px between samples of brightness
 SAME_LIGHT = 4.0  # grey levels by which the means of two moved pictures may differ under the same light
 LANDING = 3.0  # px by which a hypothesis may miss the pixel it claims to reach
 REGION = 31  # px over which motion must explain more than blending does
-LIMITS = (0.7, 1.1)  # of that comparison, where blending begins and where it is all
+LIMITS = (0.3, 0.7)  # of that comparison, where blending begins and where it is most
+MOST = 0.5  # of blending: half of each, motion and blending, misses the truth by less than either where neither knows
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def plan(first: Picture, second: Picture, course: Course, t: float, overlay: Map
         hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / tolerance) ** 2))))
         left, weights = left + weight * apart, weights + weight
     explained = cv2.blur(left / weights, (REGION, REGION)) / (cv2.blur(at_stake, (REGION, REGION)) + 0.5)
-    return Plan(t, (hypotheses[0], hypotheses[1]), np.clip((explained - LIMITS[0]) / (LIMITS[1] - LIMITS[0]), 0, 1))
+    return Plan(t, (hypotheses[0], hypotheses[1]), MOST * np.clip((explained - LIMITS[0]) / (LIMITS[1] - LIMITS[0]), 0, 1))
 
 
 def render(plan: Plan, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

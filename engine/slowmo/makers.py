@@ -12,7 +12,7 @@ from ..ahead import ahead, count, one_thread_each
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
-from . import bands, overlay, pictures
+from . import bands, between, overlay, pictures
 from .courses import Courses
 from .motion import Course, Picture
 from .timeline import Moment, Timeline
@@ -88,7 +88,7 @@ class Flowing(Maker):
         if not self._plain:
             return {}
         return {
-            "blended_percent": round(100 * sum(self._plain) / len(self._plain), 2), "mostly_blended": sum(part > 0.5 for part in self._plain),
+            "blended_percent": round(100 * sum(self._plain) / len(self._plain), 2), "mostly_blended": sum(part > 0.5 * between.MOST for part in self._plain),
             "overlay_percent": round(100 * self.overlays.share, 3),
         }
 
