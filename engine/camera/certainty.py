@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..geometry.similarity import align
 from . import adjust
 from .bundle import State, carrying, spread
-from .mapping import PER_VIEW as CARRYING
+from .mapping import per_view as steering
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -43,7 +43,7 @@ def path_sigmas(
     moved = place - np.einsum("vji,dvj->dvi", bundle.rotation, shift - np.cross(turn, bundle.translation[None]))
     off = [np.sqrt((np.linalg.norm(align(there, place).points(there) - place, axis=1) ** 2).mean()) for there in moved]
     # The solve itself rests on more observations than are looked at here.
-    every = carrying(tracks, seen, CARRYING).sum()
+    every = carrying(tracks, seen, steering(len(state.posed))).sum()
     calmer = float(np.sqrt(len(few.track) / max(every, 1)))
     return calmer * float(np.median(off)) / length, _drift(moved, place, calmer)
 

@@ -27,7 +27,7 @@ CHANGED = 0.1  # part of the still tracks that must turn out to move to make ano
 GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
 HELD = 8  # one track of so many is kept from the maps, to judge them by
 WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
-PER_VIEW = 250  # observations of a view that steer it
+PER_VIEW, ALL = (250, 600), 24000  # observations of a view that steer it, least and most, and of all views as far as those allow
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Job:
     loss: float = 0.3  # px, scale of the Cauchy loss
     model: str = "SIMPLE_RADIAL"
     zoom: bool = False
+
+
+def per_view(views: int) -> int:
+    """How many observations of each of so many views steer the solve: what costs little in a short shot takes minutes in a long one."""
+    return int(np.clip(ALL // max(views, 1), *PER_VIEW))
 
 
 def write_job(folder: Path, job: Job, tracks: Tracks) -> None:
@@ -220,7 +225,7 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
     still = tracks.where(use)
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, still, COARSE)
-    chosen = carrying(still, state.errors(still) < COARSE, PER_VIEW // 2)
+    chosen = carrying(still, state.errors(still) < COARSE, PER_VIEW[0] // 2)
     state = adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12)
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, tracks, COARSE)
@@ -230,7 +235,7 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
 def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> tuple[State, NDArray[np.bool_]]:
     """All adjusted by what fits, with the lens that the shot tells; every point of a still track, and the observations [N] that the solve rests on."""
     print("finish", flush=True)
-    chosen = carrying(tracks, use & (state.errors(tracks) < FINE), PER_VIEW)
+    chosen = carrying(tracks, use & (state.errors(tracks) < FINE), per_view(job.views))
     model, fixed = job.model, False
     if not job.zoom:
         of_keys = use & (state.errors(tracks) < FINE) & np.isin(tracks.view, keys)
