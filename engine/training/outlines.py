@@ -18,8 +18,9 @@ LEAST = 20  # pixels below which a side of the outline tells nothing
 SLACK = 0.05  # of log depth by which a span may be missed at no cost
 MISSED = 0.1  # the same at a cost of one
 CERTAIN = 0.1  # confidence of a start that has seen the ground under a thing
-PULL = 0.5  # towards its likely place in the span
-PLACE = 0.4  # of the span: what moves is more often near what hides it than near the far wall
+PULL = 0.5  # towards its likely part of the span
+LIKELY = (0.25, 0.55)  # of the span: what moves is more often near what hides it than near the far wall
+HOLD = 0.01  # cost of a shift by one, in log depth: a start that lies there stays
 LEVELS = np.linspace(-1.0, 1.0, 81)
 
 
@@ -57,7 +58,7 @@ def levels(start: Start, labels: list[Labels], curves: Spans) -> Spans:
 
 
 def level(curve: Spans, near: Spans, far: Spans) -> float:
-    """By how much the log depths of one thing [frames] are to be shifted as a whole: into the span of all frames, to its likely place."""
+    """By how much the log depths of one thing [frames] are to be shifted as a whole: into the span of all frames, to its likely part."""
     known = np.isfinite(curve)
     if not (known & np.isfinite(near + far)).any():
         return 0.0
@@ -65,5 +66,7 @@ def level(curve: Spans, near: Spans, far: Spans) -> float:
     over = np.nan_to_num(np.maximum(tried - far[known], near[known] - tried) - SLACK, nan=0.0).clip(0) / MISSED
     cost = np.log1p(over**2).mean(1)
     low, high = float(np.nanmax((near - curve)[known])), float(np.nanmin((far - curve)[known]))
-    cost += PULL * ((LEVELS - low - PLACE * (high - low)) / max(0.5 * (high - low), MISSED)) ** 2
+    first, last = (low + part * (high - low) for part in LIKELY)
+    off = np.maximum(np.maximum(min(first, last) - LEVELS, LEVELS - max(first, last)), 0)
+    cost += PULL * (off / max(0.5 * (high - low), MISSED)) ** 2 + HOLD * np.abs(LEVELS)
     return float(LEVELS[int(np.argmin(cost))])
