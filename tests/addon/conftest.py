@@ -26,7 +26,9 @@ def load_extension():
 
 @pytest.fixture(scope="session")
 def unflatten():
-    return load_extension()
+    module = load_extension()
+    yield module
+    module.unregister()  # Blender 4.2 dies at its end over classes that are still there
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import cv2
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample"
 WIDE = 1400  # px of the whole window in README
-EDITOR = (slice(275, 740), slice(300, 1315))  # rows and columns of the footage with its sidebar, as drive.py lays the window out
+EDITOR = (slice(275, 724), slice(300, 1315))  # rows and columns of the footage with its sidebar, as drive.py lays the window out
 
 
 def main(folder: Path) -> None:
