@@ -127,7 +127,8 @@ def _straightened(question: Question, rolling: Solved) -> Solved:
         try:
             answer = _solved(replace(question, tracks=tracks))
         except (ShotFailure, ChildFailure):
-            return replace(rolling, readout=readout)
+            doubt = "the rolling shutter is left in: without it no camera was found" if sure else rolling.doubt
+            return replace(rolling, readout=readout, doubt=doubt)
         gain = _miss(answer) / max(before, 1e-9)
         found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)
         # What moves or slips can look like a readout too, but taking that out explains nothing.
