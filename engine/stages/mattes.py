@@ -15,7 +15,7 @@ from .. import pretrained
 from ..contract.artifacts import FRAME
 from ..contract.options import Mattes
 from ..contract.stages import BY_NAME
-from ..mattes import apart, carry, edge, keys, linking, portrait, preview, segment
+from ..mattes import apart, carry, closed_form, edge, keys, linking, portrait, preview, segment
 from ..mattes.choice import Subject, called, choose
 from ..mattes.layer import Layer, Within
 from ..mattes.outline import Outliner
@@ -99,6 +99,9 @@ def _edges(options: Mattes, inputs: Inputs, report: Report) -> tuple[Within, str
     """What finds alpha within the band of an edge, and the weights it is made by."""
     if options.soft == "guided" or not options.edge:
         return edge.within, ""
+    if options.soft == "closed":
+        report.used = report.used.replace("colour guided edge", "edge in closed form")
+        return closed_form.within, "closed form"
     from ..mattes import vitmatte
 
     folder = pretrained.find(options.vitmatte, "vitmatte", "ViTMatte", {"mattes": {"soft": "guided"}})

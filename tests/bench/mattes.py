@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from engine import store  # noqa: E402
 from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.failures import Failure  # noqa: E402
-from engine.mattes import edge  # noqa: E402
+from engine.mattes import closed_form, edge  # noqa: E402
 from engine.media.frames import Frames, read_png  # noqa: E402
 from engine.metrics import matting  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
@@ -113,7 +114,10 @@ def _box(mask: np.ndarray) -> tuple[float, ...]:
 def stills() -> list[str]:
     """Rows: MAD in the unknown band (x 1000) of both sets of trimaps, with CPU-seconds a still."""
     home, rows = CLIPS / "3_gt" / "alpha_alphamatting27", []
-    methods = {"blurred mask": _blurred, "colour guided filter (ours)": _guided, "closed form (pymatting)": _closed_form}
+    methods = {
+        "blurred mask": _blurred, "colour guided filter (ours)": partial(_ours, edge.within), "closed form (ours)": partial(_ours, closed_form.within),
+        "closed form (pymatting)": _closed_form,
+    }
     for name, method in methods.items():
         cells = []
         for trimaps in ("Trimap1", "Trimap2"):
@@ -137,10 +141,10 @@ def _blurred(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     return np.where(trimap == 255, 1, np.where(trimap == 0, 0, outside / np.maximum(inside + outside, 1e-6))).astype(np.float32)
 
 
-def _guided(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+def _ours(way: Callable[..., np.ndarray], picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     band = ((trimap > 0) & (trimap < 255)).astype(np.uint8)
     width = float(np.percentile(cv2.distanceTransform(band, cv2.DIST_L2, 5)[band > 0], 90))
-    return edge.within(picture, trimap == 255, trimap > 0, _blurred(picture, trimap), width)
+    return way(picture, trimap == 255, trimap > 0, _blurred(picture, trimap), width)
 
 
 def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
@@ -151,8 +155,8 @@ def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
     return estimate_alpha_cf(picture.astype(np.float64), trimap / 255)
 
 
-def alpha(name: str, last: int | None, root: Path, ways: str, width: int) -> str:
-    """One row: the matting metrics of what moves, and of the first frame's true mask carried; with a band of `width`."""
+def alpha(name: str, last: int | None, root: Path, ways: str, width: int, soft: str) -> str:
+    """One row: the matting metrics of what moves, and of the first frame's true mask carried; with a band of `width`, made `soft`."""
     home = CLIPS / "5_derived" / name
     inputs = prepare(home / "rgb", last, root, "moving" in ways)
     true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
@@ -163,7 +167,7 @@ def alpha(name: str, last: int | None, root: Path, ways: str, width: int) -> str
         if way not in ways:
             cells += ["-"] * 4
             continue
-        found, before, rows = matted(inputs, root / "room", edge=width, **knobs), None, []
+        found, before, rows = matted(inputs, root / "room", edge=width, soft=soft, **knobs), None, []
         for n, t in true.items():
             flicker = matting.dtssd(found[n], found[before], t, true[before]) if before is not None else 0.0
             rows.append((matting.mad(found[n], t), matting.mse(found[n], t), matting.grad(found[n], t), flicker))
@@ -225,13 +229,14 @@ def main() -> None:
     parser.add_argument("--frames", type=int, help="only so many frames of each")
     parser.add_argument("--ways", default="moving,drawn,box", help="which masks: what moves, the first drawn, its box")
     parser.add_argument("--edge", type=int, default=o.Mattes().edge, help="half width of the soft band of the true-alpha clips, px at working size")
+    parser.add_argument("--soft", default=o.Mattes().soft, help="what decides within that band")
     parser.add_argument("--threads", type=int, default=0, help="of the network, for `speed`; 0: as many as there are cores")
     parser.add_argument("--keep", type=Path, help="folder in which the stages before the mattes stay for the next run")
     chosen = parser.parse_args()
     if not CLIPS.is_dir():
         sys.exit("The clips in ../shared are absent.")
     last = chosen.frames - 1 if chosen.frames else None
-    of_alpha = partial(alpha, width=chosen.edge)
+    of_alpha = partial(alpha, width=chosen.edge, soft=chosen.soft)
     for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s | J box | F box | CPU-s |"),
                             (ALPHA, of_alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
         names = [name for name in chosen.clips if name in kind]

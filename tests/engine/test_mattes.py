@@ -8,7 +8,7 @@ import pytest
 from engine.contract.options import Mattes
 from engine.failures import RequestFailure, ShotFailure
 from engine.geometry import contour
-from engine.mattes import apart, edge, foreground, prompts, segment
+from engine.mattes import apart, closed_form, edge, foreground, prompts, segment
 from engine.mattes.choice import Subject, called, choose
 from engine.mattes.outline import Outliner
 from engine.mattes.subjects import Linker
@@ -83,6 +83,21 @@ def test_a_wide_band_is_fitted_again_where_colours_are_clear():
     errors = [float(np.abs(way(picture, *known, true * 0 + 0.5, 25) - true).mean()) for way in (edge.once, edge.within)]
     assert errors[1] < 0.8 * errors[0]
     assert (edge.within(picture, *known, true, 10) == edge.once(picture, *known, true, 10)).all()
+
+
+def test_closed_form_finds_strands_between_colours_that_change():
+    y, x = np.mgrid[:90, :160].astype(np.float32)
+    strands = np.clip(np.sin(x / 3 + 0.1 * y), 0, 1) * (np.abs(y - 45) < 20) + (y >= 65)
+    front, back = np.dstack([0.7 + x / 800, 0.5 + y / 400, 0.2 + 0 * x]), np.dstack([0.1 + x / 600, 0.3 + 0 * x, 0.5 - y / 300])
+    picture = (strands[..., None] * front + (1 - strands[..., None]) * back).astype(np.float32)
+    sure, maybe, guess = y >= 66, y > 24, np.clip((y - 24) / 42, 0, 1)
+    errors = [float(np.abs(way.within(picture, sure, maybe, guess, 20) - strands).mean()) for way in (edge, closed_form)]
+    assert errors[1] < 0.6 * errors[0] and errors[1] < 0.04
+    assert (closed_form.within(picture, sure, sure, guess, 20) == sure).all()
+    dice, apart = np.random.default_rng(0), closed_form._Apart(picture)
+    one, other = dice.random((2, *y.shape)).astype(np.float32)
+    assert float((one * apart(other)).sum()) == pytest.approx(float((other * apart(one)).sum()), rel=1e-3)  # symmetric at the borders too
+    assert float((one * apart(one)).sum()) > 0
 
 
 def test_subjects_keep_their_ids_when_they_touch_and_part():
