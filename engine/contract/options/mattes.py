@@ -51,10 +51,10 @@ class Mattes:
     names: str = option("", "Names", "What the subjects are called, in order of their ranks, such as 'singer,drummer'", advanced=True)
     edge: int = option(5, "Edge", "Half width of the band in which the edge is soft, at working size; 0 keeps it hard", low=0, high=128, unit="px")
     soft: str = option(
-        "closed", "Soft edge", "What decides within that band",
+        "guided", "Soft edge", "What decides within that band",
         choices=(
-            ("closed", "Closed form", "What fits the colours of all windows at once: finer hair, more time; nothing to install"),
             ("guided", "Colour guided", "A guided filter over the colours around; nothing to install"),
+            ("closed", "Closed form", "What fits the colours of all windows at once: finer hair, more time; nothing to install"),
             ("vitmatte", "ViTMatte", "This network, from a folder as transformers saves it"),
         ),
     )

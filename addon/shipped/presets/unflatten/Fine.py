@@ -1,4 +1,4 @@
-"""Fine: full size, the finest flow, more tracks; takes several times as long."""
+"""Fine: full size, the finest flow, more tracks, the finest edges; takes several times as long."""
 
 import bpy
 
@@ -10,3 +10,4 @@ asked.solve.size = 1920
 asked.solve.tracks = 1600
 asked.consistent_depth.reach = 3
 asked.cloud.step = 1
+asked.mattes.soft = "closed"

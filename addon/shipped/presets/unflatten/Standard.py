@@ -3,6 +3,9 @@
 import bpy
 
 asked = (getattr(bpy.context, "edit_movieclip", None) or bpy.context.scene.active_clip).unflatten
-for stage, names in {"frames": ["size"], "flow": ["size", "preset"], "solve": ["size", "tracks"], "consistent_depth": ["reach"], "cloud": ["step"]}.items():
+turned = {
+    "frames": ["size"], "flow": ["size", "preset"], "solve": ["size", "tracks"], "consistent_depth": ["reach"], "cloud": ["step"], "mattes": ["soft"],
+}
+for stage, names in turned.items():
     for name in names:
         getattr(asked, stage).property_unset(name)
