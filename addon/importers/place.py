@@ -10,6 +10,8 @@ from pathlib import Path
 
 import bpy
 
+from ...engine.contract import sequence
+
 NUMBERED_FROM = 1  # the engine counts the frames of a movie from here
 
 
@@ -31,8 +33,8 @@ def frame_shift(clip: bpy.types.MovieClip) -> int:
 
 
 def load_clip(path: str) -> bpy.types.MovieClip:
-    """The clip of a file, laid so that scene frames equal clip frames."""
-    clip = bpy.data.movieclips.load(path, check_existing=True)
+    """The clip of a file, or of a folder that holds one, laid so that scene frames equal clip frames."""
+    clip = bpy.data.movieclips.load(str(sequence.file_of(Path(path))), check_existing=True)
     clip.frame_start = first_frame(clip)
     return clip
 

@@ -45,6 +45,14 @@ def find(path: Path) -> Sequence | None:
     return Sequence(files) if files else None
 
 
+def file_of(path: Path) -> Path:
+    """The file by which Blender opens what the engine reads: of a folder the first picture of its sequence, or its one film; else the path itself."""
+    if not path.is_dir():
+        return path
+    found, inside = find(path), films(path)
+    return next(iter(found.files.values())) if found else inside[0] if len(inside) == 1 else path
+
+
 def films(folder: Path) -> list[Path]:
     """The video files of a folder, by their endings."""
     return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in FILMS and not entry.name.startswith(".") and entry.is_file())

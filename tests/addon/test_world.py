@@ -19,7 +19,7 @@ def shown(request, unflatten, scene, tmp_path):
     shot = make_shot(tmp_path / "shot", lens=(-0.1, 0.02, 0.0, 0.0))
     xyz = shot.positions(2)[::3, ::3].reshape(-1, 3)
     np.savez(shot.folder / "camera" / "points.npz", xyz=xyz, rgb=np.full(xyz.shape, 128, np.uint8), error=np.zeros(len(xyz)), length=np.full(len(xyz), 8))
-    clip = place.load_clip(str(shot.folder / "frames" / "000001.png"))
+    clip = place.load_clip(str(shot.folder / "frames"))
     scene.active_clip = clip
     camera.import_camera(clip, scene, shot.folder / "camera")
     points.import_points(clip, scene, shot.folder / "camera")

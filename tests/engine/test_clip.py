@@ -9,6 +9,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from engine.contract import sequence
 from engine.failures import ClipFailure, RequestFailure
 from engine.media.clip import open_clip, upright_size
 from engine.media.exr import to_display
@@ -319,7 +320,9 @@ def test_a_folder_stands_for_the_one_film_in_it(tmp_path) -> None:
     path = film(tmp_path / "shot.mp4", patches(3))
     clip, numbers, *_ = read(tmp_path)
     assert clip.path == path and clip.kind == "video" and numbers == [1, 2, 3]
+    assert sequence.file_of(tmp_path) == path == sequence.file_of(path)
     film(tmp_path / "other.mov", patches(2))
+    assert sequence.file_of(tmp_path) == tmp_path
     with pytest.raises(ClipFailure) as several:
         open_clip(tmp_path)
     assert several.value.code == "clip-empty" and "2 videos" in several.value.why
