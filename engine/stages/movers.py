@@ -7,6 +7,7 @@ edges, agreed along flow with the frames around, then cut by two thresholds.
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import device
 from ..camera import evidence
 from ..contract.artifacts import FRAME
 from ..contract.options import Movers
@@ -54,10 +56,16 @@ def _file(folder: Path, frame: int) -> Path:
 
 
 def _each(frames: list[int], folder: Path, make: Callable[[int], Mask], report: Report, part: int, parts: int) -> None:
-    for done, frame in enumerate(frames, 1):
+    def once(frame: int) -> None:
         if not _file(folder, frame).is_file():
             write_png(_file(folder, frame), make(frame))
-        report.progress(part * len(frames) + done, parts * len(frames))
+
+    pool = ThreadPoolExecutor(device.threads())  # every frame stands alone
+    try:
+        for done, _ in enumerate(pool.map(once, frames), 1):
+            report.progress(part * len(frames) + done, parts * len(frames))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _evidence(pictures: Frames, flow: Flow, frame: int) -> Mask:
