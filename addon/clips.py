@@ -38,3 +38,20 @@ class OnClip:
         if found is None:
             self.report({"ERROR"}, say("There is no clip '{name}'.", name=self.clip) if self.clip else say("Open a clip first"))
         return found
+
+
+class OnImported:
+    """Operators that need what was imported for the clip: its roles, and what to say where one is missing."""
+
+    bl_translation_context = CONTEXT
+    needs: tuple[tuple[str, str], ...] = (("camera", "Recover and import the camera first"),)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        clip = clip_of(context)
+        memory = clip.unflatten.made if clip else {}
+        for role, reason in cls.needs:
+            if role not in memory or memory[role].object is None:
+                cls.poll_message_set(say(reason))
+                return False
+        return True

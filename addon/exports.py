@@ -11,7 +11,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import request
-from .clips import clip_of
+from .clips import OnImported, clip_of
 from .languages import CONTEXT, say
 from .sidebar import OfClip
 
@@ -19,25 +19,15 @@ KINDS = {"abc": ("Alembic", ".abc"), "usd": ("USD", ".usdc"), "fbx": ("FBX", ".f
 ROLES = ("root", "camera", "points")  # the root carries the correction of the world, so it goes along
 
 
-class UNFLATTEN_OT_export_scene(bpy.types.Operator):
+class UNFLATTEN_OT_export_scene(OnImported, bpy.types.Operator):
     """Write the recovered camera, animated, and the points of the solve to a file"""
 
     bl_idname = "unflatten.export_scene"
     bl_label = "Export the camera"
-    bl_translation_context = CONTEXT
 
     kind: EnumProperty(items=[(key, label, f"A {ending} file") for key, (label, ending) in KINDS.items()], options={"SKIP_SAVE"})
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.abc;*.usd;*.usdc;*.fbx", options={"HIDDEN"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        clip = clip_of(context)
-        memory = clip.unflatten.made.get("camera") if clip else None
-        if memory is None or memory.object is None:
-            cls.poll_message_set(say("Recover and import the camera first"))
-            return False
-        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = self.filepath or f"{Path(clip_of(context).name).stem}_camera{KINDS[self.kind][1]}"

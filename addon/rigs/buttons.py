@@ -7,28 +7,18 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, StringProperty
 
+from ..clips import OnImported, clip_of
 from ..importers import depth, native
 from ..languages import CONTEXT, say
-from ..operators import clip_of
 from ..sidebar import OfClip
 from . import composite, dolly_zoom, focus, insertion, new_view, surface
 from .eyedropper import Eyedropper, place_on_plate
 
 
-class _OnDepth:
+class _OnDepth(OnImported):
     """Operators that need a clip whose camera and depth were imported."""
 
-    bl_translation_context = CONTEXT
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        clip = clip_of(context)
-        memory = clip.unflatten.made if clip else {}
-        for role, reason in (("camera", "Recover and import the camera first"), (depth.SURFACE, "Recover and import depth first")):
-            if clip is None or role not in memory or memory[role].object is None:
-                cls.poll_message_set(say(reason))
-                return False
-        return True
+    needs = (*OnImported.needs, (depth.SURFACE, "Recover and import depth first"))
 
 
 class _Pick(Eyedropper, _OnDepth):

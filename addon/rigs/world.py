@@ -12,10 +12,10 @@ import numpy as np
 from bpy.props import FloatProperty, FloatVectorProperty
 from mathutils import Matrix, Vector
 
+from ..clips import OnImported, clip_of
 from ..importers import camera as cameras
 from ..importers import depth, place
 from ..languages import CONTEXT, say
-from ..operators import clip_of
 from ..sidebar import OfClip
 from . import surface
 from .eyedropper import Eyedropper, place_on_plate
@@ -78,19 +78,10 @@ def point_at(clip: bpy.types.MovieClip, scene: bpy.types.Scene, x: float, y: flo
     return place.root_of(clip, scene).matrix_world @ Vector(xyz[away.argmin()]) if away.min() < NEAR else None
 
 
-class _Pick(Eyedropper):
+class _Pick(Eyedropper, OnImported):
     """So many clicks on the plate in the Movie Clip Editor; scripts give `spots`: x and y of each, parts of the plate from the top left."""
 
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        clip = clip_of(context)
-        memory = clip.unflatten.made.get("camera") if clip else None
-        if memory is None or memory.object is None:
-            cls.poll_message_set(say("Recover and import the camera first"))
-            return False
-        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
@@ -129,7 +120,6 @@ class UNFLATTEN_OT_floor(_Pick, bpy.types.Operator):
 
     bl_idname = "unflatten.floor"
     bl_label = "Three points are the floor"
-    bl_translation_context = CONTEXT
     count = 3
 
     spots: FloatVectorProperty(size=6, default=(0.3, 0.8, 0.7, 0.8, 0.5, 0.6), min=0.0, max=1.0, options={"SKIP_SAVE"})
@@ -144,7 +134,6 @@ class UNFLATTEN_OT_scale(_Pick, bpy.types.Operator):
 
     bl_idname = "unflatten.scale"
     bl_label = "Two points are so far apart"
-    bl_translation_context = CONTEXT
     count = 2
 
     spots: FloatVectorProperty(size=4, default=(0.3, 0.8, 0.7, 0.8), min=0.0, max=1.0, options={"SKIP_SAVE"})
