@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import camera as camera_file
+from ..geometry import ply
 from ..geometry.camera import Camera
 from ..geometry.similarity import Similarity
 from ..store import beside, read_json, write_json, writing
@@ -57,7 +58,7 @@ class Outcome:
         with writing(room / "tracks.npz") as file:
             np.savez(file, track=self.track, frame=self.frame, xy=self.xy, **({} if self.shift is None else {"shift": self.shift}))
         with beside(room / "points.ply") as fresh:
-            fresh.write_bytes(_ply(self.xyz, self.rgb))
+            fresh.write_bytes(ply.encode(self.xyz, self.rgb))
         colmap.write(room / "colmap", self)
         write_json(room / "report.json", self.report)
         card.write(room / "report.png", self)
@@ -70,13 +71,3 @@ def read(room: Path) -> Outcome:
             camera_file.load(room / "camera.npz"), p["xyz"], p["rgb"], p["error"], p["length"], t["track"], t["frame"], t["xy"],
             read_json(room / "report.json"), t["shift"] if "shift" in t else None,
         )
-
-
-def _ply(xyz: Array, rgb: NDArray[np.uint8]) -> bytes:
-    fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
-    rows = np.zeros(len(xyz), fields)
-    for k, (name, _) in enumerate(fields):
-        rows[name] = xyz[:, k] if k < 3 else rgb[:, k - 3]
-    kinds = {"<f4": "float", "u1": "uchar"}
-    properties = "".join(f"property {kinds[kind]} {name}\n" for name, kind in fields)
-    return f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{properties}end_header\n".encode() + rows.tobytes()

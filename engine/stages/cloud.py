@@ -13,6 +13,7 @@ from ..contract.artifacts import FRAME
 from ..contract.options import Cloud
 from ..dense.shot import Shot
 from ..failures import ShotFailure
+from ..geometry import ply
 from ..geometry.evenly import evenly
 from ..geometry.splat import splat, swung
 from ..libraries import open3d
@@ -24,7 +25,6 @@ SPREAD = 0.12  # relative step of depth to a neighbour beyond which a pixel lies
 FEWEST = 50  # points below which nothing is cleaned
 SWING = 0.35  # radians that the film's camera goes to either side
 BEHIND = 0.12  # grey of the film where no point is
-PLY = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
 
 
 def run(inputs: Inputs, options: Cloud, report: Report, room: Path) -> None:
@@ -37,7 +37,7 @@ def run(inputs: Inputs, options: Cloud, report: Report, room: Path) -> None:
         for number in solved:
             path = room / f"{FRAME % number}.ply"
             if not path.is_file():
-                write(path, clean(points(shot, inputs["consistent_depth"], number, options, movers=True), options))
+                write(path, _whole(shot, inputs["consistent_depth"], number, options))
             steps.one()
     if (room / "fused.ply").is_file():
         steps.one(len(chosen) + 1)
@@ -92,7 +92,7 @@ def _film(shot: Shot, depth: Path, solved: list[int], options: Cloud, steps: Ste
     with VideoWriter(room / "cloud.mp4", shot.size, shot.frames.fps) as film:
         for k, number in enumerate(solved):
             row = shot.row(number)
-            own, colours = clean(points(shot, depth, number, options, movers=True), options)
+            own, colours = read(room / f"{FRAME % number}.ply") if options.per_frame else _whole(shot, depth, number, options)
             pose = shot.camera.world_from_camera[row]
             away = (own - pose[:3, 3]) @ pose[:3, 2]
             across = np.concatenate([np.full(len(xyz), cell), 1.5 * options.step * away / shot.camera.focal[row, 0]])
@@ -100,6 +100,11 @@ def _film(shot: Shot, depth: Path, solved: list[int], options: Cloud, steps: Ste
             seen = np.concatenate([xyz, own]), np.concatenate([rgb, colours])
             film.write(splat(*seen, across, eye, shot.camera.focal[row], shot.camera.centre[row], shot.size, BEHIND))
             steps.one()
+
+
+def _whole(shot: Shot, depth: Path, number: int, options: Cloud) -> Points:
+    """One frame's cloud, what moves in it included."""
+    return clean(points(shot, depth, number, options, movers=True), options)
 
 
 def points(shot: Shot, depth: Path, number: int, options: Cloud, movers: bool) -> Points:
@@ -148,19 +153,12 @@ def _to_open3d(held: Points):  # type: ignore[no-untyped-def]
 
 
 def write(path: Path, held: Points) -> None:
-    """Binary PLY: x y z float32, red green blue uint8."""
-    rows = np.empty(len(held[0]), PLY)
-    for k, name in enumerate("xyz"):
-        rows[name] = held[0][:, k]
-    for k, name in enumerate(("red", "green", "blue")):
-        rows[name] = np.clip(np.rint(held[1][:, k] * 255), 0, 255)
-    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
-    lines += [f"property {'float' if name in 'xyz' else 'uchar'} {name}" for name, _ in PLY] + ["end_header", ""]
+    """As PLY."""
     with store.beside(path) as fresh:
-        fresh.write_bytes("\n".join(lines).encode("ascii") + rows.tobytes())
+        fresh.write_bytes(ply.encode(held[0], np.clip(np.rint(held[1] * 255), 0, 255).astype(np.uint8)))
 
 
 def read(path: Path) -> Points:
     """What `write` wrote."""
-    rows = np.frombuffer(path.read_bytes().split(b"end_header\n", 1)[1], PLY)
-    return np.stack([rows[name] for name in "xyz"], 1).astype(np.float64), np.stack([rows[name] for name in ("red", "green", "blue")], 1) / 255
+    xyz, rgb = ply.decode(path.read_bytes())
+    return xyz, rgb / 255
