@@ -88,14 +88,15 @@ class ByFlow:
         page.write(self.room, "Depth of what moves, by scene flow", self.fit.curve, [self.fit.phase(k) for k in range(len(self.fit.curve))])
 
     def _things(self, place: int, size: tuple[int, int]) -> np.ndarray:
-        """Numbers [H, W] of what moves in a frame; 0 is still."""
-        return cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
+        """Numbers [H, W] of what moves in a frame and is learned; 0 is still, or left as it is."""
+        things = cv2.resize(self.labels[place].astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
+        return things * self._learns[things]
 
     def _correction(self, place: int, things: np.ndarray) -> Picture:
         """Log [H, W] by which the depth of these things changes in a frame."""
         fit = self.fit
         assert fit is not None
-        told = fit.scale.levels[:, place].detach().cpu().numpy() * self._learns
+        told = fit.scale.levels[:, place].detach().cpu().numpy()
         return np.where(things > 0, told[things], 0)
 
     def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
@@ -104,7 +105,6 @@ class ByFlow:
             return depth, confidence
         place = self.shot.numbers.index(number)
         things = np.where(self._masks[number] & (depth > 0), self._things(place, self.shot.size), 0)
-        things *= self._learns[things]
         moved = depth * np.exp(self._correction(place, things))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 

@@ -57,7 +57,7 @@ class _Apart:
             self._within(self._picture[..., i] * self._picture[..., j]) - self._mean[..., i] * self._mean[..., j] for i, j in pairs
         )
         rr, gg, bb = (part + EPS for part in (rr, gg, bb))
-        cofactors = [gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb, rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg]
+        cofactors = edge.cofactors(rr, rg, rb, gg, gb, bb)
         whole = np.maximum(rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2], 1e-30)
         self._inverse = [part / whole for part in cofactors]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Alpha = NDArray[np.float32]  # [H, W] 0..1
 Colour = NDArray[np.float32]  # [H, W, 3] 0..1
+Plane = NDArray[np.floating]  # [H, W]
 
 EPS = 2e-5  # of squared colour, keeps flat windows from following noise
 DOUBT = 0.02  # weight of the band's own guess in the fit
@@ -72,8 +73,12 @@ def _solve(second: dict[str, NDArray[np.float32]], mean: Colour, cov: Colour, ep
     mr, mg, mb = (mean[..., c] for c in range(3))
     rr, gg, bb = second["rr"] - mr * mr + eps, second["gg"] - mg * mg + eps, second["bb"] - mb * mb + eps
     rg, rb, gb = second["rg"] - mr * mg, second["rb"] - mr * mb, second["gb"] - mg * mb
-    c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+    c00, c01, c02, c11, c12, c22 = cofactors(rr, rg, rb, gg, gb, bb)
     det = np.maximum(rr * c00 + rg * c01 + rb * c02, np.float32(1e-12))
     cr, cg, cb = (cov[..., c] for c in range(3))
     return np.stack([(c00 * cr + c01 * cg + c02 * cb) / det, (c01 * cr + c11 * cg + c12 * cb) / det, (c02 * cr + c12 * cg + c22 * cb) / det], -1)
+
+
+def cofactors(rr: Plane, rg: Plane, rb: Plane, gg: Plane, gb: Plane, bb: Plane) -> tuple[Plane, ...]:
+    """Of symmetric 3x3 matrices, entry by entry as the matrices are given; divided by the determinant they are the inverse."""
+    return gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb, rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg

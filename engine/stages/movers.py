@@ -7,7 +7,7 @@ edges, agreed along flow with the frames around, then cut by two thresholds.
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Callable
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import device
+from ..ahead import ahead
 from ..camera import evidence
 from ..contract.artifacts import FRAME
 from ..contract.options import Movers
@@ -60,12 +61,9 @@ def _each(frames: list[int], folder: Path, make: Callable[[int], Mask], report: 
         if not _file(folder, frame).is_file():
             write_png(_file(folder, frame), make(frame))
 
-    pool = ThreadPoolExecutor(device.threads())  # every frame stands alone
-    try:
-        for done, _ in enumerate(pool.map(once, frames), 1):
+    with closing(ahead(lambda pool, frame: pool.submit(once, frame), frames, device.threads())) as steps:  # every frame stands alone
+        for done, _ in enumerate(steps, 1):
             report.progress(part * len(frames) + done, parts * len(frames))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _evidence(pictures: Frames, flow: Flow, frame: int) -> Mask:
