@@ -19,7 +19,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..media.frames import write_depth
-from ..store import beside, writing
+from ..store import beside, write_json, writing
 from .shots import FPS, Shot
 
 
@@ -61,6 +61,19 @@ def write_camera(path: Path, shot: Shot) -> None:
     with writing(path) as file:
         np.savez(file, frame=shot.frame, world_from_camera=shot.world_from_camera, focal=shot.focal, centre=shot.centre,
                  distortion=shot.distortion, solved=np.ones(len(shot.frame), bool), size=np.array(shot.size))
+
+
+def write_stages(shot: Shot, root: Path) -> dict[str, Path]:
+    """frames/ and orient/ as the stages leave them, with the true camera: what depth begins with. Stage -> folder."""
+    numbers = shot.frame.tolist()
+    for number, picture in zip(numbers, shot.pictures):
+        write_picture(root / "frames" / f"{number:06d}.png", picture)
+    write_json(root / "frames" / "clip.json", {
+        "size": list(shot.size), "fps": f"{FPS}/1", "frames": numbers, "times": [k / FPS for k in range(len(numbers))], "cuts": [], "duplicates": [],
+        "bits": 8, "source_size": list(shot.size), "source": shot.name, "kind": "video", "audio": False,
+    })
+    write_camera(root / "orient" / "camera.npz", shot)
+    return {name: root / name for name in ("frames", "orient")}
 
 
 def write_truth(shot: Shot, folder: Path, between: bool = True) -> None:

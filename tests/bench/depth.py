@@ -23,15 +23,14 @@ sys.path.insert(0, str(ROOT))
 from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.dense.by_scene_flow import WEIGHTS  # noqa: E402
-from engine.geometry.camera import Camera  # noqa: E402
-from engine.media.frames import read_depth, write_png  # noqa: E402
+from engine.media.frames import read_depth  # noqa: E402
 from engine.metrics import depth as metrics  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import consistent_depth, depth, flow, movers, scene_movers  # noqa: E402
-from engine.store import write_json  # noqa: E402
 from engine.synth import sets  # noqa: E402
+from engine.synth.files import write_stages  # noqa: E402
 from engine.synth.scene import Scene, View, look_at, sway  # noqa: E402
-from engine.synth.shots import Shot, render, render_scene  # noqa: E402
+from engine.synth.shots import render, render_scene  # noqa: E402
 
 
 def courtyard(seed: int, *movers: object) -> Scene:
@@ -55,22 +54,6 @@ FRESH = {
 SHOTS = ("orbit", "handheld", "crossing", "cart", "approach", "balloon", "large_mover")  # all with movers; rigid: cart
 DONE = "seconds.txt"  # in the folder of a stage: how long it took
 FAR = 60.0  # metres beyond which nothing is scored
-
-
-def lay_out(shot: Shot, root: Path) -> dict[str, Path]:
-    """The folders that the depth stages read: pictures and the true camera."""
-    for name in ("frames", "orient"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    numbers = [int(number) for number in shot.frame]
-    for number, picture in zip(numbers, shot.pictures):
-        write_png(root / f"frames/{number:06d}.png", picture)
-    write_json(root / "frames/clip.json", {
-        "size": list(shot.size), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(len(numbers))], "cuts": [],
-        "duplicates": [], "bits": 8, "source_size": list(shot.size), "source": shot.name, "kind": "video", "audio": False,
-    })
-    solved = np.ones(len(numbers), bool)
-    Camera(shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, solved, shot.size).save(root / "orient/camera.npz")
-    return {name: root / name for name in ("frames", "orient")}
 
 
 def carry_out(stage, options, folders: dict[str, Path], root: Path, label: str = "") -> float:  # type: ignore[no-untyped-def]
@@ -107,7 +90,7 @@ def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[s
     rows = []
     with tempfile.TemporaryDirectory() as held:
         root = keep / f"{name}_{size[0]}" if keep else Path(held)
-        folders = lay_out(shot, root)
+        folders = write_stages(shot, root)
         before = ((flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
         spent = sum(carry_out(stage, options, folders, root) for stage, options in before)
         for label, stage, options in rows_of:

@@ -18,10 +18,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from engine import device as devices  # noqa: E402
-from engine import store  # noqa: E402
 from engine.failures import ShotFailure  # noqa: E402
 from engine.geometry import pose  # noqa: E402
-from engine.media.frames import Frames, write_png  # noqa: E402
+from engine.media.frames import Frames  # noqa: E402
+from engine.synth.files import write_stages  # noqa: E402
 from engine.synth.scene import Scene, View, look_at  # noqa: E402
 from engine.synth.sets import courtyard  # noqa: E402
 from engine.synth.shots import Shot, render, render_scene  # noqa: E402
@@ -39,17 +39,6 @@ def sideways(count: int, size: tuple[int, int]) -> Shot:
     return render_scene("sideways", Scene(courtyard(71, clear=1.2), view, grain=0.0, exposure=0.0, shutter=0.0), count, size, SUPERSAMPLE)
 
 
-def lay(shot: Shot, room: Path) -> Frames:
-    """The shot as the stage `frames` would leave it."""
-    for number, picture in zip(shot.frame, shot.pictures):
-        write_png(room / f"{number:06d}.png", picture)
-    store.write_json(room / "clip.json", {
-        "size": list(shot.size), "fps": "24/1", "frames": shot.frame.tolist(), "times": [k / 24 for k in range(len(shot.frame))], "cuts": [],
-        "duplicates": [], "bits": 8, "source_size": list(shot.size), "source": "made", "kind": "video", "audio": False,
-    })
-    return Frames(room)
-
-
 def rank(values: np.ndarray) -> np.ndarray:
     """The place of each value in their order."""
     return values.argsort().argsort().astype(float)
@@ -58,9 +47,9 @@ def rank(values: np.ndarray) -> np.ndarray:
 def row(shot: Shot, effort: float, room: Path) -> str:
     """Steps, CPU-seconds, loss, rank correlation of depth, cosine of the direction of travel, and focal length found and true."""
     torch.manual_seed(0)
-    began = time.process_time()
+    frames, began = Frames(write_stages(shot, room)["frames"]), time.process_time()
     try:
-        spans, curve = learned_camera.learned(lay(shot, room / "frames"), shot.size[0], effort, "", devices.pick("cpu"), room, lambda *said: None)
+        spans, curve = learned_camera.learned(frames, shot.size[0], effort, "", devices.pick("cpu"), room, lambda *said: None)
     except ShotFailure as failure:
         return f"| {shot.name} | {effort:g} | {time.process_time() - began:.0f} | refused: {failure.why} |"
     used, span = time.process_time() - began, spans[0]

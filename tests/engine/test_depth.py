@@ -12,12 +12,12 @@ import pytest
 from engine.contract import options as o
 from engine.contract.job import Request
 from engine.failures import ShotFailure
-from engine.geometry.camera import Camera
 from engine.media.frames import read_depth, read_png, write_png
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
 from engine.stages import cloud, consistent_depth, depth, flow, movers, scene_movers
 from engine.store import read_json, write_json
+from engine.synth.files import write_stages
 from engine.synth.shots import render
 
 SIZE, COUNT = (512, 288), 16
@@ -42,19 +42,7 @@ def shot():
 def folders(shot, tmp_path_factory) -> dict[str, Path]:
     """Frames and camera from the truth, then every stage from flow to cloud."""
     root = tmp_path_factory.mktemp("depth")
-    numbers = [int(number) for number in shot.frame]
-    for name in ("frames", "orient"):
-        (root / name).mkdir()
-    for number, picture in zip(numbers, shot.pictures):
-        write_png(root / f"frames/{number:06d}.png", picture)
-    write_json(root / "frames/clip.json", {
-        "size": list(SIZE), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(COUNT)], "cuts": [], "duplicates": [],
-        "bits": 8, "source_size": list(SIZE), "source": "made", "kind": "video", "audio": False,
-    })
-    Camera(
-        shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, np.ones(COUNT, bool), SIZE,
-    ).save(root / "orient/camera.npz")
-    found = {name: root / name for name in ("frames", "orient")}
+    found = write_stages(shot, root)
     for stage, options in (
         (flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()),
         (depth, o.Depth()), (consistent_depth, o.ConsistentDepth()), (cloud, o.Cloud(frames=6)),

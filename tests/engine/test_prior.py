@@ -24,6 +24,9 @@ from engine.stage import Inputs, Report
 from engine.stages import prior
 from engine.store import read_json, write_json
 
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny_networks  # noqa: E402
+
 SIZE, COUNT = (64, 36), 3
 
 
@@ -53,34 +56,7 @@ def folders(tmp_path, monkeypatch) -> dict[str, Path]:
     return {"frames": tmp_path / "frames"}
 
 
-def depth_anything(folder: Path, **more: object) -> Path:
-    """A random network of a few thousand weights, saved as its authors would."""
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
-
-    backbone = Dinov2Config(
-        hidden_size=12, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14, out_features=["stage1", "stage2"],
-        reshape_hidden_states=False, apply_layernorm=True,
-    )
-    net = DepthAnythingForDepthEstimation(DepthAnythingConfig(
-        backbone_config=backbone, reassemble_hidden_size=12, patch_size=14, neck_hidden_sizes=[8, 8], reassemble_factors=[2, 1],
-        fusion_hidden_size=8, head_hidden_size=4, **more,
-    ))
-    net.save_pretrained(folder)
-    return folder
-
-
-def midas(folder: Path) -> Path:
-    from transformers import DPTConfig, DPTForDepthEstimation
-
-    net = DPTForDepthEstimation(DPTConfig(
-        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=16, image_size=64, patch_size=16, backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8, is_hybrid=False,
-    ))
-    net.save_pretrained(folder)
-    return folder
-
-
-@pytest.mark.parametrize("make, name", [(depth_anything, "depth_anything_v2_small"), (midas, "midas_dpt_large")])
+@pytest.mark.parametrize("make, name", [(tiny_networks.depth_anything, "depth_anything_v2_small"), (tiny_networks.midas, "midas_dpt_large")])
 def test_an_imported_network_looks_at_every_frame(folders, tmp_path, make, name) -> None:
     """Saved by transformers, imported by its model file as Blender's file browser gives it, chosen by itself, the same numbers as its own."""
     import torch
@@ -118,7 +94,7 @@ def test_the_input_is_sized_as_published(tmp_path) -> None:
 
 
 def test_metres_become_inverse_metres(folders, tmp_path) -> None:
-    carry_out(o.Prior(weights=str(depth_anything(tmp_path / "saved", depth_estimation_type="metric", max_depth=20))), folders, tmp_path / "prior")
+    carry_out(o.Prior(weights=str(tiny_networks.depth_anything(tmp_path / "saved", depth_estimation_type="metric", max_depth=20))), folders, tmp_path / "prior")
     assert read_json(tmp_path / "prior/prior.json")["kind"] == "metric"
     with np.load(tmp_path / "prior/000001.npz") as held:
         assert (held["inverse"] >= 1 / 20 - 1e-6).all()
@@ -134,7 +110,7 @@ def test_without_a_network_it_says_so_and_costs_nothing(folders, tmp_path) -> No
     ("package", "'transformers'"),
 ])
 def test_what_cannot_be_used_is_refused_with_a_remedy(folders, tmp_path, monkeypatch, case, words) -> None:
-    folder = depth_anything(tmp_path / "saved")
+    folder = tiny_networks.depth_anything(tmp_path / "saved")
     model = folder / "model.safetensors"
     if case == "missing":
         options = o.Prior(method="depth_anything")

@@ -14,12 +14,12 @@ from engine.contract.job import Request
 from engine.dense.fusion import Fusion, Part
 from engine.dense.guess import Guess
 from engine.failures import ShotFailure
-from engine.geometry.camera import Camera
-from engine.media.frames import read_depth, write_png
+from engine.media.frames import read_depth
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
 from engine.stages import consistent_depth, depth, flow, prior
 from engine.store import read_json, write_json
+from engine.synth.files import write_stages
 from engine.synth.shots import render
 
 
@@ -67,21 +67,13 @@ def test_fused_depth_is_better_than_either(tmp_path) -> None:
 def tripod(tmp_path, monkeypatch) -> tuple[object, dict[str, Path], Path]:
     """A camera that only turns, with made guesses for it."""
     monkeypatch.setenv("UNFLATTEN_WEIGHTS", str(tmp_path / "weights"))
-    shot, size = render("tripod_pan", 4, (160, 90)), (160, 90)
-    numbers = [int(number) for number in shot.frame]
+    shot = render("tripod_pan", 4, (160, 90))
     random = np.random.default_rng(3)
     (tmp_path / "maps").mkdir()
-    (tmp_path / "orient").mkdir()
-    for number, picture, truth in zip(numbers, shot.pictures, shot.depth):
-        write_png(tmp_path / f"frames/{number:06d}.png", picture)
+    for number, truth in zip(shot.frame.tolist(), shot.depth):
         np.save(tmp_path / f"maps/{number:06d}.npy", distorted(np.where(truth > 0, truth, 80), number, random))
-    write_json(tmp_path / "frames/clip.json", {
-        "size": list(size), "fps": "24/1", "frames": numbers, "times": [k / 24 for k in range(4)], "cuts": [], "duplicates": [], "bits": 8,
-        "source_size": list(size), "source": "made", "kind": "video", "audio": False,
-    })
-    Camera(shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, np.ones(4, bool), size).save(tmp_path / "orient/camera.npz")
+    found = write_stages(shot, tmp_path)
     write_json(tmp_path / "orient/report.json", {"motion": "tripod"})
-    found = {name: tmp_path / name for name in ("frames", "orient")}
     carry_out(flow, o.Flow(), found, tmp_path)
     return shot, {**found, "scene_movers": tmp_path / "nothing"}, tmp_path / "maps"
 

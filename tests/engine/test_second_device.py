@@ -13,7 +13,6 @@ import torch
 
 from engine.contract import options as o
 from engine.contract.job import Request
-from engine.geometry.camera import Camera
 from engine.mattes import people
 from engine.media.film import VideoWriter
 from engine.media.frames import Frames, read_depth, read_png, write_png
@@ -22,6 +21,7 @@ from engine.slowmo.network import Pair, Sight
 from engine.stage import Inputs, Report
 from engine.stages import consistent_depth, depth, flow, mattes, movers, prior, scene_movers
 from engine.store import read_json, write_json
+from engine.synth.files import write_stages
 from engine.synth.shots import Shot, render
 from engine.training import depth_motion, footage
 from engine.training import rvm as matting
@@ -44,17 +44,7 @@ def shot() -> Shot:
 def folders(shot, tmp_path_factory) -> dict[str, Path]:
     """Frames and camera from the truth, flow and movers, all made without torch."""
     root = tmp_path_factory.mktemp("shot")
-    for number, picture in zip(shot.frame, shot.pictures):
-        write_png(root / f"frames/{number:06d}.png", picture)
-    write_json(root / "frames/clip.json", {
-        "size": list(SIZE), "fps": "24/1", "frames": shot.frame.tolist(), "times": [k / 24 for k in range(COUNT)], "cuts": [], "duplicates": [],
-        "bits": 8, "source_size": list(SIZE), "source": "made", "kind": "video", "audio": False,
-    })
-    (root / "orient").mkdir()
-    Camera(
-        shot.frame, shot.world_from_camera, shot.focal, shot.centre, shot.distortion, np.ones(COUNT, bool), SIZE,
-    ).save(root / "orient/camera.npz")
-    found = {name: root / name for name in ("frames", "orient")}
+    found = write_stages(shot, root)
     for stage, options in ((flow, o.Flow(gaps="1,2")), (movers, o.Movers())):
         run(stage, options, found, root)
     return found
@@ -105,19 +95,12 @@ def test_depth_of_still_and_moving(request, folders, tmp_path, method) -> None:
 
 
 def test_a_guess_of_depth(request, folders, tmp_path) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("transformers", reason="transformers is not installed")
     torch.manual_seed(3)
-    back = transformers.Dinov2Config(
-        hidden_size=12, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14, out_features=["stage1", "stage2"],
-        reshape_hidden_states=False, apply_layernorm=True,
-    )
-    transformers.DepthAnythingForDepthEstimation(transformers.DepthAnythingConfig(
-        backbone_config=back, reassemble_hidden_size=12, patch_size=14, neck_hidden_sizes=[8, 8], reassemble_factors=[2, 1], fusion_hidden_size=8,
-        head_hidden_size=4,
-    )).save_pretrained(tmp_path / "net")
+    net = tiny_networks.depth_anything(tmp_path / "net")
 
     def make(device: torch.device) -> list[np.ndarray]:
-        run(prior, o.Prior(method="depth_anything", weights=str(tmp_path / "net"), size=112), dict(folders), tmp_path / device.type)
+        run(prior, o.Prior(method="depth_anything", weights=str(net), size=112), dict(folders), tmp_path / device.type)
         return [np.load(path)["inverse"] for path in sorted((tmp_path / device.type / "prior").glob("*.npz"))]
 
     both(request, make)

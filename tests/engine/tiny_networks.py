@@ -1,4 +1,4 @@
-"""SAM 2.1 and ViTMatte as small as they go, with weights that have learned nothing, saved as their authors save them."""
+"""SAM 2.1, ViTMatte, Depth Anything and MiDaS as small as they go, with weights that have learned nothing, saved as their authors save them."""
 
 from pathlib import Path
 
@@ -37,6 +37,33 @@ def vitmatte(folder: Path) -> Path:
     )
     config = VitMatteConfig(backbone_config=back, hidden_size=16, convstream_hidden_sizes=[4, 8, 8], fusion_hidden_sizes=[16, 8, 8, 4])
     return _saved(VitMatteForImageMatting(config), folder, {"decoder.matting_head.matting_convs.3.bias": 1.0}, 0.4)
+
+
+def depth_anything(folder: Path, **more: object) -> Path:
+    """A random network of a few thousand weights, saved as its authors would."""
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    backbone = Dinov2Config(
+        hidden_size=12, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14, out_features=["stage1", "stage2"],
+        reshape_hidden_states=False, apply_layernorm=True,
+    )
+    net = DepthAnythingForDepthEstimation(DepthAnythingConfig(
+        backbone_config=backbone, reassemble_hidden_size=12, patch_size=14, neck_hidden_sizes=[8, 8], reassemble_factors=[2, 1],
+        fusion_hidden_size=8, head_hidden_size=4, **more,
+    ))
+    net.save_pretrained(folder)
+    return folder
+
+
+def midas(folder: Path) -> Path:
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    net = DPTForDepthEstimation(DPTConfig(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=16, image_size=64, patch_size=16, backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8, is_hybrid=False,
+    ))
+    net.save_pretrained(folder)
+    return folder
 
 
 def _saved(net: torch.nn.Module, folder: Path, fixed: dict[str, float] | None = None, strength: float = 0.1) -> Path:
