@@ -1,4 +1,4 @@
-"""Camera room: our own bundle adjustment, for what pycolmap's cannot do: a camera that only turns, a lens that zooms; numpy and scipy.
+"""Camera room: our own bundle adjustment, for what pycolmap's cannot do: a camera that only turns, a lens that zooms; numpy.
 
 Levenberg and Marquardt's method on a Cauchy loss, the points eliminated (Triggs et al. 2000, Bundle adjustment, section 6).
 A turning camera has no translations: its points are directions. A zooming lens has a focal length for every view, held smooth.
@@ -11,18 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
 
 from ..geometry import lens
-from ..geometry.pose import rotation_from_vector, skew
-from ..geometry.reprojection import sum_by
+from ..geometry.pose import rotation_from_vector
+from . import normal
 from .bundle import State, carrying
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
-DENSE = 800  # unknowns of all views up to which a dense product is taken
 WIDTHS = 0.85  # a usual focal length of moving pictures
 USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
@@ -67,28 +64,29 @@ class Bundle:
         depth = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
         flat = local[:, :2] / depth[:, None]
         focal = np.exp(self.log_focal[tracks.view])
-        return lens.distort(flat, self.distortion) * focal[:, None] + self.centre, local, flat, (flat**2).sum(1), focal
+        return lens.distort(flat, self.distortion) * focal[:, None] + self.centre, turned, flat, 1 / depth, focal
 
     def jacobians(self, tracks: Tracks) -> tuple[Array, Array, Array]:
-        """Of the residuals by the view's unknowns [N, 2, own], the shared ones [N, 2, shared], and the point [N, 2, 3]."""
-        xy, local, flat, r2, focal = self._project(tracks)
-        bent = lens.distort_jacobian(flat, self.distortion) * focal[:, None, None]
-        depth = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
-        plane = np.zeros((len(flat), 2, 3))
-        plane[:, 0, 0] = plane[:, 1, 1] = 1 / depth
-        plane[:, :, 2] = -flat / depth[:, None]
-        by_local = bent @ plane
-        turned = local - self.translation[tracks.view]
-        own = [by_local @ -skew(turned)] + ([] if self.turning else [by_local])
-        by_focal = (xy - self.centre)[:, :, None]
-        own += [by_focal] if self.zooming else []
-        shared = [by_focal] if not self.zooming and not self.known else []
-        x, y = flat.T
-        by_lens = (flat * r2[:, None], flat * r2[:, None] ** 2, np.stack([2 * x * y, r2 + 2 * y * y], 1), np.stack([r2 + 2 * x * x, 2 * x * y], 1))
-        shared += [(by_lens[k] * focal[:, None])[:, :, None] for k in self.free]
-        shared += [] if self.late is None else [self.late[:, :, None]]
-        empty = np.zeros((len(flat), 2, 0))
-        return np.concatenate(own, 2), np.concatenate([*shared, empty], 2), by_local @ self.rotation[tracks.view]
+        """Of the residuals by the view's unknowns [own, 2, N], the shared ones [shared, 2, N], and the point [3, 2, N].
+
+        Observations come last: what is done to each of them is done to all in a row.
+        """
+        xy, turned, flat, near, focal = self._project(tracks)
+        x, y = np.ascontiguousarray(flat.T)
+        bent = np.moveaxis(lens.distort_jacobian(flat, self.distortion), 0, -1) * (focal * near)  # [2, 2, N]
+        by_local = np.stack([bent[:, 0], bent[:, 1], -(bent[:, 0] * x + bent[:, 1] * y)])
+        tx, ty, tz = turned.T
+        by_turn = np.stack([ty * by_local[2] - tz * by_local[1], tz * by_local[0] - tx * by_local[2], tx * by_local[1] - ty * by_local[0]])
+        by_focal = np.ascontiguousarray((xy - self.centre).T)[None]
+        own = [by_turn] + ([] if self.turning else [by_local]) + ([by_focal] if self.zooming else [])
+        shared = [np.zeros((0, 2, len(x)))] + ([] if self.zooming or self.known else [by_focal])
+        r2, xx, yy, xy2 = x * x + y * y, x * x, y * y, 2 * x * y
+        by_lens = ((x * r2, y * r2), (x * r2 * r2, y * r2 * r2), (xy2, r2 + 2 * yy), (r2 + 2 * xx, xy2))
+        shared += [(np.stack(by_lens[k]) * focal)[None] for k in self.free]
+        shared += [] if self.late is None else [self.late.T[None]]
+        turn = np.moveaxis(self.rotation, 0, -1)[:, :, tracks.view]  # [3, 3, N]
+        by_point = np.stack([sum(by_local[i] * turn[i, j] for i in range(3)) for j in range(3)])
+        return np.concatenate(own), np.concatenate(shared), by_point
 
     def moved(self, step: Array, points: Array) -> Bundle:
         """After a step of all unknowns and of the points."""
@@ -164,17 +162,20 @@ class System:
 
     def __init__(self, bundle: Bundle, tracks: Tracks, loss: float) -> None:
         self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
-        residual = bundle.residuals(tracks)
-        weight = np.sqrt(1 / (1 + (residual**2).sum(1) / loss**2))
-        a, s, p = (x * weight[:, None, None] for x in bundle.jacobians(tracks))
-        residual = residual * weight[:, None]
-        self.size = views * own + shared
-        self.gradient = np.concatenate([sum_by(tracks.view, _carried(a, residual), views).ravel(), _carried(s, residual).sum(0)])
-        self.normal = _arrow(sum_by(tracks.view, _square(a, a), views), sum_by(tracks.view, _square(a, s), views), _square(s, s).sum(0))
-        count = len(bundle.points)
-        self.cross, self.shared_cross = _square(a, p), sum_by(tracks.track, _square(s, p), count)  # [N, own, 3], [P, shared, 3]
-        self.blocks = sum_by(tracks.track, _square(p, p), count)
-        self.point_gradient = sum_by(tracks.track, _carried(p, residual), count)
+        residual = bundle.residuals(tracks).T
+        weight = np.sqrt(1 / (1 + (residual**2).sum(0) / loss**2))
+        residual = residual * weight
+        a, s, p = (x * weight for x in bundle.jacobians(tracks))
+        self.size, count = views * own + shared, len(bundle.points)
+        # Observations are sorted by view: each view's part is one product of matrices.
+        rows = np.concatenate([a, s, residual[None]])
+        square = np.array([part @ part.T for part in (rows[:, :, some].reshape(len(rows), -1) for some in tracks.views(views))])
+        self.gradient = np.concatenate([square[:, :own, -1].ravel(), square[:, own:-1, -1].sum(0)])
+        self.normal = normal.arrow(square[:, :own, :own], square[:, :own, own:-1], square[:, own:-1, own:-1].sum(0))
+        self.cross = _paired(a, p)  # [own, 3, N]
+        self.shared_cross = _summed(_paired(s, p), tracks.track, count)  # [shared, 3, P]
+        self.blocks = _summed(_triangle(p), tracks.track, count)  # [6, P]
+        self.point_gradient = _summed(_paired(p, residual[None])[:, 0], tracks.track, count)  # [3, P]
         self.length = repeats(tracks)
         self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * count, 1))
         self.belief, self.loss = np.zeros(self.size), loss  # what is usual, as it is held
@@ -193,51 +194,40 @@ class System:
         tail = slice(last - len(bundle.free), last)
         diagonal[tail], pull[tail] = self.length * (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
         self.belief = diagonal
-        self.normal = self.normal + sparse.diags(diagonal)
+        self.normal = normal.raised(self.normal, diagonal)
         self.gradient = self.gradient + diagonal * pull
 
     def _hold_zoom(self, views: int, own: int, loss: float) -> None:
         """A zoom is smooth, though it may jump: Cauchy loss on the second difference."""
         at = np.arange(views) * own + own - 1
         bend = np.diff(self.bundle.log_focal, 2) / self.bundle.smooth
-        weight = loss**2 / self.bundle.smooth**2 / (1 + bend**2)
-        picked = sparse.csr_matrix((np.ones(views), (np.arange(views), at)), (views, self.size))
-        second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(views - 2, views)) @ picked
-        self.normal = self.normal + second.T @ sparse.diags(weight) @ second
-        self.gradient = self.gradient + second.T @ (weight * (second[:, at] @ self.bundle.log_focal))
+        held = normal.bends(at, self.size, loss**2 / self.bundle.smooth**2 / (1 + bend**2))
+        self.normal = self.normal + held
+        curve = np.zeros(self.size)
+        curve[at] = self.bundle.log_focal
+        self.gradient = self.gradient + held @ curve
 
     def step(self, damping: float) -> tuple[Array, Array]:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
         half, cross, reduced = self._eliminated(damping)
-        pull = np.einsum("pji,pj->pi", half, self.point_gradient)
-        step = -_solved(reduced, self.gradient - cross @ pull.ravel())
-        return step, -np.einsum("pij,pj->pi", half, pull + (cross.T @ step).reshape(-1, 3))
+        pull = np.stack([sum(half[i, j] * self.point_gradient[i] for i in range(j + 1)) for j in range(3)], 1)
+        step = -normal.solved(reduced, self.gradient - cross @ pull.ravel())
+        push = pull + (cross.T @ step).reshape(-1, 3)
+        return step, -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
 
-    def reduced(self, damping: float) -> sparse.csr_matrix:
+    def reduced(self, damping: float) -> Any:
         """The normal matrix [C, C] of what is left without the points."""
         return self._eliminated(damping)[2]
 
-    def _eliminated(self, damping: float) -> tuple[Array, sparse.csr_matrix, sparse.csr_matrix]:
-        """Roots [P, 3, 3] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
-        trace = np.trace(self.blocks, axis1=1, axis2=2)
-        inverse = np.linalg.inv(self.blocks + (damping * trace + 1e-9 * trace.max())[:, None, None] * np.eye(3))
-        half = np.linalg.cholesky(0.5 * (inverse + np.swapaxes(inverse, 1, 2)))
-        cross = self._coupling(self.cross @ half[self.tracks.track], self.shared_cross @ half)
+    def _eliminated(self, damping: float) -> tuple[Array, Any, Any]:
+        """Roots [3, 3, P] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
+        half = _root_of_inverse(self.blocks, damping)
+        of_view = half[:, :, self.tracks.track]
+        own, shared = (np.stack([sum(c[:, i] * h[i, j] for i in range(j + 1)) for j in range(3)], 1) for c, h in
+                       ((self.cross, of_view), (self.shared_cross, half)))
+        cross = normal.coupling(own, shared, self.tracks.view, self.tracks.track, len(self.bundle.rotation))
         diagonal = self.normal.diagonal()
-        held = sparse.diags(damping * diagonal + self._gauge(diagonal))
-        if self.size > DENSE:
-            return half, cross, self.normal + held - cross @ cross.T
-        full = cross.toarray()  # a small one is quicker so
-        return half, cross, self.normal + held - sparse.csr_matrix(full @ full.T)
-
-    def _coupling(self, own: Array, shared: Array) -> sparse.csr_matrix:
-        """Blocks [N, own, 3] of views and points, and [P, shared, 3] of shared unknowns and points, as one matrix [C, 3 P]."""
-        views, each, count = len(self.bundle.rotation), self.bundle.own, len(self.blocks)
-        rows = self.tracks.view[:, None, None] * each + np.arange(each)[:, None]
-        columns = self.tracks.track[:, None, None] * 3 + np.arange(3)
-        index = np.broadcast_to(rows, own.shape).ravel(), np.broadcast_to(columns, own.shape).ravel()
-        above = sparse.csr_matrix((own.ravel(), index), (views * each, 3 * count))
-        return sparse.vstack([above, sparse.csr_matrix(np.swapaxes(shared, 0, 1).reshape(-1, 3 * count))], "csr")
+        return half, cross, normal.raised(self.normal - cross @ cross.T, damping * diagonal + self._gauge(diagonal))
 
     def _gauge(self, diagonal: Array) -> Array:
         """The first view stays where it is; everything else is held by next to nothing, against singular corners."""
@@ -261,14 +251,9 @@ class System:
 
     def _sigma(self, pick: Array) -> float | None:
         # What is usual is held harder than it is known, against a noise of `loss`: here it counts against that of the tracks.
-        known = self.reduced(0.0) + sparse.diags(self.belief * (self.spread / self.loss**2 - 1))
-        variance = float(pick @ _solved(known, pick)) * self.spread * self.length
+        known = normal.raised(self.reduced(0.0), self.belief * (self.spread / self.loss**2 - 1))
+        variance = float(pick @ normal.solved(known, pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
-
-
-def _solved(normal: sparse.csr_matrix, right: Array) -> Array:
-    """The solution of a symmetric positive system: ordered as one and without pivots it fills in far less than any other."""
-    return splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(right)
 
 
 def repeats(tracks: Tracks) -> float:
@@ -276,21 +261,34 @@ def repeats(tracks: Tracks) -> float:
     return len(tracks.track) / max(np.count_nonzero(np.bincount(tracks.track)), 1)
 
 
-def _square(a: Array, b: Array) -> Array:
-    """[N, 2, A] and [N, 2, B] -> [N, A, B], summed over the two residuals."""
-    return np.swapaxes(a, 1, 2) @ b
+def _paired(a: Array, b: Array) -> Array:
+    """[A, 2, N] and [B, 2, N] -> [A, B, N], summed over the two residuals."""
+    return a[:, None, 0] * b[None, :, 0] + a[:, None, 1] * b[None, :, 1]
 
 
-def _carried(a: Array, residual: Array) -> Array:
-    """[N, 2, A] and [N, 2] -> [N, A]."""
-    return np.einsum("nka,nk->na", a, residual)
+def _summed(values: Array, track: NDArray[np.int64], count: int) -> Array:
+    """Values [..., N] of observations, summed over those of each of `count` tracks: [..., count]."""
+    out = np.array([np.bincount(track, row, count) for row in values.reshape(-1, values.shape[-1])])
+    return out.reshape(*values.shape[:-1], count)
 
 
-def _arrow(blocks: Array, border: Array, corner: Array) -> sparse.csr_matrix:
-    """Blocks [V, B, B] on the diagonal, a border [V, B, S] and its corner [S, S] as one symmetric matrix."""
-    views, each, _ = blocks.shape
-    diagonal = sparse.bsr_matrix((blocks, np.arange(views), np.arange(views + 1)), shape=(views * each, views * each))
-    edge = border.reshape(views * each, -1)
-    if not edge.shape[1]:
-        return diagonal.tocsr()
-    return sparse.bmat([[diagonal, edge], [edge.T, corner]], "csr")
+def _triangle(p: Array) -> Array:
+    """[3, 2, N] -> [6, N]: the products of its rows, xx xy xz yy yz zz, summed over the two residuals."""
+    return np.stack([(p[i] * p[j]).sum(0) for i in range(3) for j in range(i, 3)])
+
+
+def _root_of_inverse(blocks: Array, damping: float) -> Array:
+    """Symmetric blocks [6, P] (xx xy xz yy yz zz), damped -> upper triangles U [3, 3, P] with U U' their inverse: Cholesky, written out; no pivot can be less than what is added."""
+    xx, xy, xz, yy, yz, zz = blocks
+    trace = xx + yy + zz
+    more = damping * trace + 1e-9 * trace.max()
+    a = np.sqrt(xx + more)
+    b, c = xy / a, xz / a
+    d = np.sqrt(np.maximum(yy + more - b * b, more))
+    e = (yz - b * c) / d
+    f = np.sqrt(np.maximum(zz + more - c * c - e * e, more))
+    out = np.zeros((3, 3, len(xx)))
+    out[0, 0], out[1, 1], out[2, 2] = 1 / a, 1 / d, 1 / f
+    out[0, 1], out[1, 2] = -b / (a * d), -e / (d * f)
+    out[0, 2] = (b * e - c * d) / (a * d * f)
+    return out

@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from ..geometry.similarity import align
-from . import adjust
+from . import adjust, normal
 from .bundle import State, carrying, spread
 from .mapping import per_view as steering
 from .tracks import Tracks
@@ -60,7 +60,7 @@ def _drift(moved: Array, place: Array, calmer: float) -> float | None:
 def _draws(bundle: adjust.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:
     """Steps [D, V, own] of the views' unknowns as the observations' noise would have them."""
     system = adjust.System(bundle, tracks, loss)
-    reduced = system.reduced(0.0).toarray()
+    reduced = normal.dense(system.reduced(0.0))
     # The size of the world is nobody's: it is held, as the first view is.
     views, own = len(bundle.rotation), bundle.own
     grow = np.zeros((views, own))
