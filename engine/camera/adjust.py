@@ -278,7 +278,10 @@ def _triangle(p: Array) -> Array:
 
 
 def _root_of_inverse(blocks: Array, damping: float) -> Array:
-    """Symmetric blocks [6, P] (xx xy xz yy yz zz), damped -> upper triangles U [3, 3, P] with U U' their inverse: Cholesky, written out; no pivot can be less than what is added."""
+    """Symmetric blocks [6, P] (xx xy xz yy yz zz), damped -> upper triangles U [3, 3, P] with U U' their inverse.
+
+    Cholesky's way, written out; no pivot can be less than what is added.
+    """
     xx, xy, xz, yy, yz, zz = blocks
     trace = xx + yy + zz
     more = damping * trace + 1e-9 * trace.max()
