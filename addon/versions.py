@@ -34,6 +34,11 @@ def fcurve_of(owner: bpy.types.ID, path: str) -> bpy.types.FCurve | None:
     return curve if curve is not None and len(curve.keyframe_points) else None
 
 
+def turns_films() -> bool:
+    """Whether Blender turns films as their display matrix says."""
+    return V >= (4, 5, 0)
+
+
 def set_input(modifier: bpy.types.Modifier, identifier: str, value: Any) -> None:
     """Set an input of a Geometry Nodes modifier: ID properties up to 5.1, real properties since 5.2."""
     if _has_real_inputs(modifier):

@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from . import keys, place
+from . import footage, keys, place
 
 AXES = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV camera <- Blender camera, and back
 
@@ -61,18 +61,19 @@ def project(camera: Camera, row: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     return bent * camera.focal[row] + camera.centre[row]
 
 
-def import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Path, plate: bpy.types.MovieClip | None = None) -> bpy.types.Object:
-    """The camera object with its keys, the clip's lens, and the plate behind it. Returns the camera object."""
+def import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Path) -> bpy.types.Object:
+    """The camera object with its keys, the clip's lens, and the footage behind it. Returns the camera object."""
     camera = read(folder)
     target, fresh = place.object_of(clip, scene, "camera", f"{clip.name} camera", bpy.data.cameras.new)
     write_pose(target, camera, place.frame_shift(clip))
     write_lens(target.data, camera, place.frame_shift(clip), clip.tracking.camera.sensor_width)
-    write_distortion(clip, camera)
+    for shown in {clip, footage.of(clip)}:
+        write_distortion(shown, camera)
     place.made(clip, "camera").path = str(folder)
     if fresh:
         target.data.display_size = 0.3
         target.data.clip_start, target.data.clip_end = 0.01, 10000.0
-        show_plate(target.data, plate or clip)
+        show_plate(target.data, footage.of(clip))
     if scene.camera is None or fresh:
         scene.camera = target
     return target
@@ -116,11 +117,11 @@ def write_distortion(clip: bpy.types.MovieClip, camera: Camera) -> None:
     middle = int(np.flatnonzero(camera.solved)[camera.solved.sum() // 2])
     lens = clip.tracking.camera
     width, height = clip.size if clip.size[0] else camera.size
-    scale = width / float(camera.size[0])
+    across, down = width / float(camera.size[0]), height / float(camera.size[1])
     lens.units = "PIXELS"
-    lens.focal_length_pixels = float(camera.focal[middle, 0]) * scale
+    lens.focal_length_pixels = float(camera.focal[middle, 0]) * across
     lens.units = "MILLIMETERS"
-    centre = camera.centre[middle] * scale
+    centre = camera.centre[middle] * (across, down)
     lens.principal_point_pixels = (float(centre[0]), float(height - centre[1]))
     k1, k2, p1, p2 = (float(value) for value in camera.distortion[middle])
     # Blender's Brown model is OpenCV's with the tangential pair swapped, and with y up the sign of one turns.
@@ -147,9 +148,11 @@ def match_scene(clip: bpy.types.MovieClip, scene: bpy.types.Scene, frames: Path 
     about = json.loads((frames / "clip.json").read_text(encoding="utf-8")) if frames else {}
     full = about.get("size") or size
     # The engine may have worked on smaller frames; one that was turned upright or made square keeps its own shape.
-    if clip.size[0] and abs(clip.size[0] / clip.size[1] * full[1] / full[0] - 1) < 0.01:
-        full = clip.size
-    render.resolution_x, render.resolution_y, render.resolution_percentage = int(full[0]), int(full[1]), 100
+    shown = footage.of(clip)
+    own = [side * wide for side, wide in zip(shown.size, shown.display_aspect)]
+    if own[0] and abs(own[0] / own[1] * full[1] / full[0] - 1) < 0.01:
+        full = own
+    render.resolution_x, render.resolution_y, render.resolution_percentage = round(full[0]), round(full[1]), 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     if about.get("fps"):
         write_rate(scene, about["fps"])

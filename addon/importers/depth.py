@@ -67,7 +67,9 @@ def plate_image(clip: bpy.types.MovieClip, frames: Path | None) -> bpy.types.Ima
     """The frames of the clip as an image: those that the engine has decoded, else the clip's own file."""
     numbers = place.numbered(frames, ".png") if frames else []
     if numbers:
-        return place.picture(clip, "plate", Path(frames) / f"{numbers[0]:06d}.png", "sRGB")
+        found = place.picture(clip, "plate", Path(frames) / f"{numbers[0]:06d}.png", "sRGB")
+        place.colour_alike(found.colorspace_settings, clip)
+        return found
     return place.picture(clip, "plate", Path(bpy.path.abspath(clip.filepath)), "sRGB", clip.source)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..nodes import displace
-from . import camera, depth, mattes, points, slow
+from . import camera, depth, footage, mattes, points, slow
 
 # What the artist may ask to be imported -> the kinds of result that answer it.
 OFFERS = {
@@ -30,6 +30,7 @@ def import_all(
 
 def _import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
     yield 0.0, "Camera"
+    footage.import_footage(clip, found.get("frames"))
     camera.import_camera(clip, scene, found["camera"])
     if match:
         camera.match_scene(clip, scene, found.get("frames"), tuple(camera.read(found["camera"]).size))

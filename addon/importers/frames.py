@@ -21,4 +21,5 @@ def import_frames(clip: bpy.types.MovieClip, scene: bpy.types.Scene, folder: Pat
     elif bpy.path.abspath(slow.filepath) != str(path):
         slow.filepath = str(path)
     slow.frame_start = numbers[0]
+    place.colour_alike(slow.colorspace_settings, clip)
     return slow

@@ -6,12 +6,14 @@ What was made is remembered by pointers on the clip, so that renaming, moving or
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import bpy
 
 from ...engine.contract import sequence
 
+DISPLAYED = frozenset(".exr .hdr .pfm .dpx .cin".split())  # of these the engine makes display colours, which Blender takes for sRGB
 NUMBERED_FROM = 1  # the engine counts the frames of a movie from here
 
 
@@ -19,12 +21,8 @@ def first_frame(clip: bpy.types.MovieClip) -> int:
     """The engine's number of the clip's first frame: 1 for movies, the number in the file name for sequences."""
     if clip.source != "SEQUENCE":
         return NUMBERED_FROM
-    digits = ""
-    for letter in reversed(Path(clip.filepath).stem):
-        if not letter.isdigit():
-            break
-        digits = letter + digits
-    return int(digits or NUMBERED_FROM)
+    numbers = re.findall(r"\d+", Path(clip.filepath).stem)  # Blender counts by the last one, wherever it stands
+    return int(numbers[-1]) if numbers else NUMBERED_FROM
 
 
 def frame_shift(clip: bpy.types.MovieClip) -> int:
@@ -96,6 +94,12 @@ def picture(clip: bpy.types.MovieClip, role: str, path: Path, colorspace: str, s
     if image.colorspace_settings.name != colorspace:
         image.colorspace_settings.name = colorspace
     return image
+
+
+def colour_alike(settings: bpy.types.ColorManagedInputColorspaceSettings, clip: bpy.types.MovieClip) -> None:
+    """Let pictures that the engine has made of a clip be read as the clip is: it keeps the values of films and of 8 and 16 bit pictures."""
+    if Path(clip.filepath).suffix.lower() not in DISPLAYED:
+        settings.name = clip.colorspace_settings.name
 
 
 def numbered(folder: Path, ending: str) -> list[int]:

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, StringProperty
 
 from ..clips import OnImported, clip_of
-from ..importers import depth, native
+from ..importers import depth, footage, native
 from ..languages import CONTEXT, say
 from ..sidebar import OfClip
 from . import composite, dolly_zoom, focus, insertion, new_view, surface
@@ -187,7 +187,7 @@ class UNFLATTEN_OT_native_solve(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = clip_of(context)
         try:
-            error = native.hand_over(clip, context.scene, Path(clip.unflatten.made["camera"].path))
+            error = native.hand_over(footage.of(clip), context.scene, Path(clip.unflatten.made["camera"].path))
         except RuntimeError as fault:  # what Blender's solver says of these tracks
             self.report({"ERROR"}, str(fault))
             return {"CANCELLED"}

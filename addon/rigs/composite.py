@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 
 from .. import versions
-from ..importers import place
+from ..importers import footage, place
 from ..nodes import plate
 
 NAME = "Unflatten matte"
@@ -57,7 +57,7 @@ def _foreground(group: bpy.types.NodeTree, clip: bpy.types.MovieClip, alpha: bpy
     if beside.is_file():
         return plate.picture_node(group, place.picture(clip, f"foreground {subject}", beside, "sRGB"), shift).outputs["Image"]
     node = group.nodes.new("CompositorNodeMovieClip")
-    node.clip = clip
+    node.clip = footage.of(clip)
     return node.outputs["Image"]
 
 
@@ -69,7 +69,7 @@ def occlude(clip: bpy.types.MovieClip, scene: bpy.types.Scene, on: bool) -> bool
     picture = place.made(clip, "depth picture").image
     if picture is None:
         return False
-    plate.lay_over(scene, clip)
+    plate.lay_over(scene, footage.of(clip))
     group, _, _ = versions.compositor(scene)
     node = group.nodes.get(HIDDEN)
     if node is None and on:
@@ -87,8 +87,9 @@ def _hide(group: bpy.types.NodeTree, scene: bpy.types.Scene, clip: bpy.types.Mov
         layer.use_pass_z = True
     readers = [link.to_socket for link in group.links if link.from_socket == render.outputs["Image"]]
     surface = plate.depth_of(group, picture, place.frame_shift(clip))
-    if plate.is_bent(clip):
-        surface = versions.distort(group, surface, clip, back=True)  # as the render is: without the lens
+    lens = footage.of(clip)
+    if plate.is_bent(lens):
+        surface = versions.distort(group, surface, lens, back=True)  # as the render is: without the lens
     behind = versions.calculate(group, "GREATER_THAN", render.outputs["Depth"], versions.calculate(group, "MULTIPLY", surface, SLACK))
     known = versions.calculate(group, "GREATER_THAN", surface, 0.0)
     smooth = group.nodes.new("CompositorNodeAntiAliasing")

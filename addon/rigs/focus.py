@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .. import versions
-from ..importers import place
+from ..importers import footage, place
 from ..nodes import plate
 
 
@@ -51,5 +51,5 @@ def blur_plate(clip: bpy.types.MovieClip, scene: bpy.types.Scene, f_stop: float 
 
 def _plate(group: bpy.types.NodeTree, clip: bpy.types.MovieClip) -> bpy.types.NodeSocket:
     node = group.nodes.new("CompositorNodeMovieClip")
-    node.clip = clip
+    node.clip = footage.of(clip)
     return versions.scale_to_render(group, node.outputs["Image"])

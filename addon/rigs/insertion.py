@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ..importers import depth, place
+from ..importers import depth, footage, place
 from ..nodes import plate
 from . import surface
 
@@ -115,4 +115,4 @@ def show_over_plate(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> None:
     """Render with a transparent film, and let the compositor lay it over the plate, distorted as the plate is."""
     scene.render.engine = "CYCLES"
     scene.render.film_transparent = scene.render.use_compositing = True
-    plate.lay_over(scene, clip)
+    plate.lay_over(scene, footage.of(clip))

@@ -25,8 +25,8 @@ KINDS = (
          "display-referred RGB, upright, square pixels, 8 or 16 bit; clip.json: size [W, H], fps as 'num/den', "
          "frames (numbers), times (s), cuts (first frame after each), duplicates (frames equal to the one before), "
          "bits, source_size, source (path), kind (video or sequence), audio (bool), constant (frame n stands at (n - 1) / fps), "
-         "turn (degrees clockwise from stored to upright), mirrored, aspect (of a stored pixel, 'num/den'), colour (tags of H.273), "
-         "focal_35mm (mm, where the file tells it); "
+         "turn (degrees clockwise from stored to upright), mirrored, aspect (of a stored pixel, 'num/den'), layer (of an EXR that holds several), "
+         "colour (tags of H.273), focal_35mm (mm, where the file tells it); "
          "sound.flac: where there is audio, from the first frame to the end of the last"),
     Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
          "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "

@@ -40,6 +40,7 @@ class Clip(Protocol):
     constant: bool  # frame n stands at (n - 1) / fps
     audio: bool
     colour: Colour
+    layer: str  # of an EXR, where it holds several
     count: int
     first: int  # number of its first frame
 

@@ -24,6 +24,7 @@ class About:
     aspect: Fraction = Fraction(1)
     fps: Fraction | None = None
     remark: str = ""
+    layer: str = ""  # the part or layer that was taken, where other programs may show another
 
 
 @cache
@@ -56,7 +57,7 @@ def read_display(path: Path) -> tuple[np.ndarray, About]:
         planes = [np.asarray(part.channels[name].pixels) for name in names]
         linear = np.stack(planes, axis=-1)
         linear = _in_display_window(linear if linear.dtype == np.float16 else linear.astype(np.float32), part.header)
-        return to_display(linear), About(_aspect(part.header), _fps(part.header), REMARK)
+        return to_display(linear), About(_aspect(part.header), _fps(part.header), REMARK, _layer(file.parts, part, names[0]))
 
 
 def read_exr(path: Path) -> dict[str, np.ndarray]:
@@ -108,6 +109,11 @@ def _colour(parts: list[Any], path: Path) -> tuple[Any, tuple[str, str, str]]:
         if "Y" in part.channels:
             return part, ("Y", "Y", "Y")
     raise ValueError(f"no colour among its channels: {', '.join(name for part in parts for name in part.channels)}")
+
+
+def _layer(parts: list[Any], part: Any, channel: str) -> str:
+    """What sets the chosen pictures apart from others in the file: the name of their part and layer; empty where there are no others."""
+    return ".".join(filter(None, (part.name() if len(parts) > 1 else "", channel.rpartition(".")[0])))
 
 
 def _in_display_window(pixels: np.ndarray, header: dict[str, Any]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
@@ -39,7 +40,7 @@ class Stills:
         height, width = picture.shape[:2]
         self.source_size, self.aspect = (width, height), about.aspect
         self.size = upright_size(width, height, self.aspect, False)
-        self.bits = 8 * picture.itemsize
+        self.bits, self.layer = 8 * picture.itemsize, about.layer
         self.fps = self._rate(fps, about.fps)
         self._remark(sequence, about)
 
@@ -144,7 +145,10 @@ def read_picture(path: Path) -> tuple[np.ndarray, exr.About]:
     try:
         if path.suffix.lower() == ".exr":
             return exr.read_display(path)
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        content = path.read_bytes()
+        if content.startswith(b"\xff\xd8") and not _ends(content):
+            raise _unreadable(path, "the picture is cut off")  # decoders fill the rest with grey and say nothing
+        data = np.frombuffer(content, np.uint8)
         # COLOR drops alpha and turns as the EXIF tag says; ANYDEPTH keeps 16 bit and float.
         # Not COLOR_RGB, which mixes up the values of 16 bit TIFF (OpenCV 5.0).
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
@@ -156,6 +160,14 @@ def read_picture(path: Path) -> tuple[np.ndarray, exr.About]:
     if picture.dtype not in (np.uint8, np.uint16):
         return exr.to_display(picture.astype(np.float32)), exr.About(remark=exr.REMARK)
     return picture, exr.About()
+
+
+def _ends(jpeg: bytes) -> bool:
+    """Whether a JPEG comes to its end marker: segments tell their length, data between them hides its 0xFF."""
+    marker = _MARKER.search(jpeg, 2)
+    while marker and marker[0] != b"\xff\xd9":
+        marker = _MARKER.search(jpeg, marker.end() + int.from_bytes(jpeg[marker.end():marker.end() + 2], "big"))
+    return marker is not None
 
 
 def _through_ffmpeg(path: Path) -> tuple[np.ndarray, exr.About]:
@@ -177,6 +189,7 @@ _CURVES = {
     8: "The pictures hold linear light: they are read as they are and will look dark.",
     9: "The pictures hold logarithmic light (film density): they are read as they are and will look flat.",
 }
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _DEMUXERS = {".dpx": "dpx_pipe"}  # by content, so that digits or percent signs in the name mean nothing
 
 

@@ -83,6 +83,7 @@ class Video:
 
     kind = "video"
     first = 1
+    layer = ""
 
     def __init__(self, path: Path, warn: Warn) -> None:
         self.path, self.warn = path, warn

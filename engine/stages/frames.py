@@ -97,7 +97,7 @@ def _finish(
         "frames": numbers, "times": [round(time, 9) for time in times], "cuts": cuts, "duplicates": duplicates,
         "bits": clip.bits, "source": str(clip.path), "kind": clip.kind, "audio": _sound(clip, report, room, times), "colour": clip.colour.write(),
         "focal_35mm": tags.focal_35mm(clip.path),
-        "turn": clip.turn, "mirrored": clip.mirrored, "aspect": _text(clip.aspect),
+        "turn": clip.turn, "mirrored": clip.mirrored, "aspect": _text(clip.aspect), "layer": clip.layer,
     })
     report.progress(len(numbers), len(numbers))
     report.used = (

@@ -347,6 +347,21 @@ def test_broken_and_mixed_pictures(tmp_path) -> None:
     assert mixed.value.code == "clip-mixed-sizes"
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "exr", "bmp", "webp"])
+def test_a_picture_that_is_cut_off_is_left_out_and_named(tmp_path, ending) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    for n in range(4):
+        path = tmp_path / f"{n:04d}.{ending}"
+        if ending == "exr":
+            OpenEXR.File({"type": OpenEXR.scanlineimage}, {name: picture[..., k] / np.float32(255) for k, name in enumerate("RGB")}).write(str(path))
+        else:
+            path.write_bytes(cv2.imencode(f".{ending}", picture)[1].tobytes())
+    cut = tmp_path / f"0002.{ending}"
+    cut.write_bytes(cut.read_bytes()[:3000])
+    _, numbers, _, _, said = read(tmp_path)
+    assert numbers == [0, 1, 3] and any(cut.name in text for text in said)
+
+
 def test_sixteen_bits_survive(tmp_path) -> None:
     ramp = np.arange(32 * 48 * 3, dtype=np.uint16).reshape(32, 48, 3) * 14
     for ending in ("png", "tiff"):
@@ -363,7 +378,7 @@ def test_exr_windows_layers_and_rate(tmp_path) -> None:
     channels = {f"beauty.{name}": np.ascontiguousarray(light[..., k]) for k, name in enumerate("RGB")} | {"depth.Z": light[..., 0].copy()}
     OpenEXR.File(header, channels).write(str(tmp_path / "a.0100.exr"))
     clip, numbers, _, pictures, said = read(tmp_path / "a.0100.exr")
-    assert numbers == [100] and clip.size == (48, 32) and clip.bits == 16 and any("linear" in text for text in said)
+    assert numbers == [100] and clip.size == (48, 32) and clip.bits == 16 and clip.layer == "beauty" and any("linear" in text for text in said)
     expected = np.zeros((32, 48, 3))
     expected[4:24, 5:35] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 65535
     assert np.abs(pictures[0] - expected).max() < 1
