@@ -64,7 +64,7 @@ def is_shown(clip: bpy.types.MovieClip, about: dict[str, Any]) -> bool:
     if tuple(clip.size) != (stored[::-1] if turn % 180 else stored) or about.get("mirrored") or about.get("layer"):
         return False
     if clip.source == "SEQUENCE":
-        return True
+        return place.counted(clip) == place.first_frame(clip)
     return (versions.turns_films() or turn == 0) and _in_time(about["frames"], about["times"], clip.fps)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
@@ -21,8 +22,23 @@ def first_frame(clip: bpy.types.MovieClip) -> int:
     """The engine's number of the clip's first frame: 1 for movies, the number in the file name for sequences."""
     if clip.source != "SEQUENCE":
         return NUMBERED_FROM
-    numbers = re.findall(r"\d+", Path(clip.filepath).stem)  # Blender counts by the last one, wherever it stands
+    path = Path(bpy.path.abspath(clip.filepath))
+    return _number(path, path.parent.stat().st_mtime_ns if path.parent.is_dir() else 0)
+
+
+def counted(clip: bpy.types.MovieClip) -> int:
+    """Blender's own number of a sequence's first frame: the last digits in the name, also of `shot_1001_v02.png`."""
+    numbers = re.findall(r"\d+", Path(clip.filepath).stem)
     return int(numbers[-1]) if numbers else NUMBERED_FROM
+
+
+@lru_cache(64)
+def _number(path: Path, changed: int) -> int:
+    """The engine's number of a picture; `changed` is when its folder was."""
+    found = sequence.find(path) if changed else None
+    known = {file.name: number for number, file in found.files.items()} if found else {}
+    digits = re.findall(r"\d+", path.stem)
+    return known.get(path.name, int(digits[-1]) if digits else NUMBERED_FROM)
 
 
 def frame_shift(clip: bpy.types.MovieClip) -> int:

@@ -67,8 +67,13 @@ def test_films_are_followed_by_the_clock(unflatten, times, alike):
     assert footage.is_shown(film, {"source_size": [64, 48], "frames": [1, 2, 3, 4], "times": times}) == alike
 
 
-def test_sequences_are_numbered_by_the_last_digits_of_their_names(unflatten):
-    from unflatten.addon.importers import place
+@pytest.mark.parametrize("name, alike", [("shot.%d.left.png", True), ("shot_%d_v02.png", False), ("a1_%d.png", True)])
+def test_sequences_are_numbered_as_the_engine_numbers_them(unflatten, tmp_path, name, alike):
+    from unflatten.addon.importers import footage, place
 
-    for name, number in (("shot.1001.left.png", 1001), ("shot_1001.png", 1001), ("s2_0007.exr", 7), ("plain.png", 1)):
-        assert place.first_frame(SimpleNamespace(source="SEQUENCE", filepath=f"/a/{name}")) == number
+    for number in (1001, 1002, 1003):
+        (tmp_path / (name % number)).touch()
+    clip = SimpleNamespace(source="SEQUENCE", filepath=str(tmp_path / (name % 1002)), size=(64, 48))
+    assert place.first_frame(clip) == 1002
+    assert footage.is_shown(clip, {"source_size": [64, 48]}) == alike
+    assert place.first_frame(SimpleNamespace(source="SEQUENCE", filepath=str(tmp_path / "plain.png"))) == 1
