@@ -46,4 +46,5 @@ def _cut(course: Course, rows: slice) -> Course:
     def bend(whole: Bend | None) -> Bend | None:
         return None if whole is None else Bend(whole.own[rows], whole.other[rows])
 
-    return Course(Motion(course.motion.forward[rows], course.motion.backward[rows]), bend(course.first), bend(course.second))
+    steady = None if course.unsteady is None else course.unsteady[rows]
+    return Course(Motion(course.motion.forward[rows], course.motion.backward[rows]), bend(course.first), bend(course.second), steady)

@@ -19,6 +19,8 @@ SAME_LIGHT = 4.0  # grey levels by which the means of two moved pictures may dif
 LANDING = 3.0  # px by which a hypothesis may miss the pixel it claims to reach
 REGION = 31  # px over which motion must explain more than blending does
 LIMITS = (0.3, 0.7)  # of that comparison, where blending begins and where it is most
+UNSTEADY = (0.3, 1.5)  # acceleration by speed, where no path is foretold any more: blending begins, and is most
+LOST = 0.4  # of blending there: what stands still for half of the interval and then jerks is at neither end of a smooth path
 MOST = 0.5  # of blending: half of each, motion and blending, misses the truth by less than either where neither knows
 
 
@@ -35,7 +37,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a picture in between is put together. `plain` is the share of blending in place, where motion explains nothing."""
+    """How a picture in between is put together. `plain` is the share of blending in place, where motion explains nothing or is not steady."""
 
     t: float
     hypotheses: tuple[Hypothesis, Hypothesis]
@@ -79,7 +81,10 @@ def plan(first: Picture, second: Picture, course: Course, t: float, overlay: Map
         hypotheses.append(Hypothesis(to_a, to_b, sees_a / (sees_a + sees_b), weight, np.exp(-((apart / tolerance) ** 2))))
         left, weights = left + weight * apart, weights + weight
     explained = cv2.blur(left / weights, (REGION, REGION)) / (cv2.blur(at_stake, (REGION, REGION)) + 0.5)
-    return Plan(t, (hypotheses[0], hypotheses[1]), MOST * np.clip((explained - LIMITS[0]) / (LIMITS[1] - LIMITS[0]), 0, 1))
+    plain = MOST * _ramp(explained, LIMITS)
+    if course.unsteady is not None:
+        plain = 1 - (1 - plain) * (1 - LOST * _ramp(look(course.unsteady, from_a), UNSTEADY))
+    return Plan(t, (hypotheses[0], hypotheses[1]), plain)
 
 
 def render(plan: Plan, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -111,6 +116,11 @@ def light(first: Picture, second: Picture, forward: Flow) -> Light:
     a, b = first[::SPARSE, ::SPARSE].reshape(-1, first.shape[2]), second[row, column].reshape(-1, first.shape[2])
     gain = (a.std(0) + 1) / (b.std(0) + 1)
     return Light(gain, a.mean(0) - gain * b.mean(0), bool(np.abs(a.mean(0) - b.mean(0)).max() < SAME_LIGHT))
+
+
+def _ramp(value: Map, limits: tuple[float, float]) -> Map:
+    """0 below the limits, 1 above them."""
+    return np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1)
 
 
 def _difference(a: Picture, b: Picture) -> Map:

@@ -12,7 +12,7 @@ from ..ahead import ahead, count, one_thread_each
 from ..contract.options.interpolate import Interpolate
 from ..media.frames import Frames
 from ..stage import Inputs
-from . import bands, between, overlay, pictures
+from . import bands, between, grid, overlay, pictures
 from .courses import Courses
 from .motion import Course, Picture
 from .timeline import Moment, Timeline
@@ -80,7 +80,11 @@ class Flowing(Maker):
             self._plain.append(plain)
             return made
 
-        made = make(a, b) if still is None else overlay.apart(make, a, b, moment.fraction, still)
+        def smoothly(a: Picture, b: Picture) -> Picture:
+            return grid.apart(make, a, b, squares)
+
+        squares = grid.find(a)
+        made = smoothly(a, b) if still is None else overlay.apart(smoothly, a, b, moment.fraction, still)
         return pictures.encode(made, self.frames.bits)
 
     def figures(self) -> dict[str, Any]:

@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .look import Flow, look
+from .look import Flow, Map, length, look
 
 Picture = NDArray[np.float32]  # [H, W, 3] RGB, 0..255 whatever the depth of its file
 SMALLEST = 48  # px that DIS needs on the short side
 STRIDE = 2  # px between patches; the preset's 3 is a quarter faster and 0.1 dB worse
 OTHER_LIGHT = 8.0  # grey levels between the means of two pictures: a flash or another exposure, no motion
+REGION = (31, 31)  # px over which acceleration is held against speed
+STILL = 1.0  # px per interval below which speed counts as this
 UNEVEN = 3.0  # neighbours further off in time than this, in intervals, say nothing about acceleration
 
 
@@ -40,6 +42,7 @@ class Course:
     motion: Motion
     first: Bend | None = None  # on the first picture's grid, along the motion
     second: Bend | None = None  # on the second picture's grid, against it
+    unsteady: Map | None = None  # on the first picture's grid: acceleration by speed; near 1 things stop or turn round on the way
 
     def from_first(self, t: float) -> Flow:
         """How far each pixel of the first picture has come at time t."""
@@ -71,11 +74,14 @@ def course(motion: Motion, before: Flow | None = None, after: Flow | None = None
         return Course(motion)
     a_there = None if a is None else look(a, motion.backward)
     b_there = None if b is None else look(b, motion.forward)
-    return Course(
-        motion,
-        Bend(a if a is not None else b_there, b_there if b_there is not None else a),
-        Bend(b if b is not None else a_there, a_there if a_there is not None else b),
-    )
+    first = Bend(a if a is not None else b_there, b_there if b_there is not None else a)
+    second = Bend(b if b is not None else a_there, a_there if a_there is not None else b)
+    return Course(motion, first, second, _unsteady(motion.forward, first))
+
+
+def _unsteady(flow: Flow, bend: Bend) -> Map:
+    change = cv2.blur((length(bend.own) + length(bend.other)) / 2, REGION)
+    return change / (cv2.blur(length(flow), REGION) + np.float32(STILL))
 
 
 def _bend(onward: Flow, back: Flow | None, gap: float) -> Flow | None:

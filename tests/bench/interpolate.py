@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from engine.metrics.image import interpolation_error, psnr, ssim  # noqa: E402
 from engine.nets import super_slomo  # noqa: E402
-from engine.slowmo import between, blocks, look, motion, network, overlay  # noqa: E402
+from engine.slowmo import between, blocks, grid, look, motion, network, overlay  # noqa: E402
 from engine.synth import shots  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
@@ -131,9 +131,12 @@ def ours(case: Case) -> np.ndarray:
     back = None if before is None else find(before, a).backward
     onward = None if after is None else find(b, after).forward
     course = motion.course(find(a, b), back, onward)
-    if still is None:
-        return between.render(between.plan(a, b, course, case.t), a, b)
-    return overlay.apart(lambda a, b: between.render(between.plan(a, b, course, case.t, still), a, b), a, b, case.t, still)
+    squares = grid.find(a)
+
+    def make(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return grid.apart(lambda a, b: between.render(between.plan(a, b, course, case.t, still), a, b), a, b, squares)
+
+    return make(a, b) if still is None else overlay.apart(make, a, b, case.t, still)
 
 
 METHODS = {"blend": blend, "minterpolate": minterpolate, "DIS midpoint": midpoint, "ours": ours}

@@ -12,7 +12,7 @@ from engine.contract.options import Frames as FramesOptions
 from engine.contract.options import Interpolate
 from engine.media.frames import Frames
 from engine.metrics.image import psnr
-from engine.slowmo import bands, between, motion, overlay, timeline
+from engine.slowmo import bands, between, grid, motion, overlay, timeline
 from engine.stage import Inputs, Report
 from engine.stages import frames as frames_stage
 from engine.stages import interpolate
@@ -70,6 +70,35 @@ def test_bands_make_the_same_picture(monkeypatch):
     monkeypatch.setattr(bands, "TALL", 50)
     made, also = bands.make(a, b, course, 0.3)
     assert np.abs(made - whole).mean() < 0.02 and np.percentile(np.abs(made - whole), 99.9) < 1 and also == pytest.approx(plain, abs=1e-3)
+
+
+def squared(picture):
+    """Red and blue as a sensor measures them, one of each four pixels, repeated."""
+    out = picture.copy()
+    for channel, start in ((0, 0), (2, 1)):
+        inside = out[start:96 - start, start:192 - start, channel]
+        inside[:] = inside[::2, ::2].repeat(2, 0).repeat(2, 1)
+    return out
+
+
+def test_colours_that_stand_in_squares_do_not_break_when_they_move():
+    at, _ = panning(0, 5)
+    a, b, truth = (squared(at(t)) for t in (0, 1, 0.5))
+    squares = grid.find(a)
+    assert squares.squares == ((0, 0, 0), (2, 1, 1)) and not grid.find(at(0)).squares and not grid.find(np.full_like(a, 9)).squares
+    course = motion.Course(motion.find(a, b))
+    broken = between.render(between.plan(a, b, course, 0.5), a, b)
+    made = grid.apart(lambda a, b: between.render(between.plan(a, b, course, 0.5), a, b), a, b, squares)
+    assert psnr(made[..., ::2], truth[..., ::2]) > psnr(broken[..., ::2], truth[..., ::2]) + 2
+    assert grid.find(made) == squares
+
+
+def test_what_turns_round_on_the_way_is_blended_in_part():
+    _, (a, b) = panning(2, 4)
+    found, other = motion.find(a, b), np.full((96, 192, 2), (16, 0), np.float32)
+    steady, turning = (motion.course(found, back, onward) for back, onward in ((-found.forward, -found.backward), (other, -other)))
+    shares = [between.plan(a, b, course, 0.5).plain.mean() for course in (motion.Course(found), steady, turning)]
+    assert shares[1] < shares[0] + 0.02 and shares[2] > 0.3, shares
 
 
 def test_a_camera_that_stands_has_no_logo():
