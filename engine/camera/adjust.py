@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import lens
-from ..geometry.pose import rotation_from_vector
+from ..geometry.pose import pose, rotation_from_vector
 from . import normal
 from .bundle import State, carrying
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
+SETTLED = 0.02  # growth of the log likelihood in a round that calls for no further one: a fifth of a standard error is left
+CREEPS = 1e-4  # the same of a zoom, which goes far by small steps along the valley of lenses and depths that explain alike
+BENT, FLATTEST = 0.01, 0.1  # gain of a round below which the loss's own bend counts, and least part of the slope that it leaves
 WIDTHS = 0.85  # a usual focal length of moving pictures
 USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
@@ -40,6 +43,7 @@ class Bundle:
     known: bool = False  # the focal length is given
     smooth: float = 0.004  # change of log focal per view and view that counts as one sigma, if zooming
     usual: float | None = None  # log of a usual focal length, believed only where the shot says nothing (a zoom without any turn)
+    grain: float | None = None  # px of noise against which that is weighed; the scale of the loss where it is None
     late: Array | None = None  # [N, 2] px by which an observation lies further on for each frame's time of readout, where that is adjusted
     readout: float = 0.0  # in frames' times, beyond what the observations are already freed of
 
@@ -124,12 +128,28 @@ def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int
     return start, few, posed
 
 
-def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tuple[Bundle, float | None]:
-    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, and the standard error of its log focal length."""
-    damping, best = 1e-6, _cost(bundle, tracks, loss)
+def refined(
+    state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25
+) -> State:
+    """The state with poses, points and lens that minimise the Cauchy loss of the observations in `use` [N]; other points are lost."""
+    use = use & np.isfinite(state.points[tracks.track, 0])
+    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+    start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free)
+    start = replace(start, usual=None, distortion=np.where(np.isin(np.arange(4), free), start.distortion, 0.0))
+    best = adjust(start, few, loss, rounds)
+    matrices, focal, points = state.pose.copy(), state.focal.copy(), np.full_like(state.points, np.nan)
+    matrices[posed] = pose(best.rotation, best.translation)
+    if not known:
+        focal[:] = np.exp(best.log_focal[0])
+    points[np.unique(tracks.track[use])] = best.points
+    return replace(state, pose=matrices, focal=focal, distortion=best.distortion, points=points)
+
+
+def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bundle:
+    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals."""
+    damping, best, gain = 1e-6, _cost(bundle, tracks, loss), 1.0
     for _ in range(rounds):
-        system = System(bundle, tracks, loss)
-        start = damping
+        system, start = System(bundle, tracks, loss, gain < BENT), damping
         for _ in range(6):
             trial = bundle.moved(*system.step(damping))
             cost = _cost(trial, tracks, loss)
@@ -137,12 +157,16 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> tup
                 break
             damping *= 10
         else:
-            break
+            if gain >= BENT:
+                break
+            gain, damping = 1.0, start  # perhaps the straight way still leads down
+            continue
+        told = (best - cost) / (2 * system.spread * system.length)
         gain, bundle, best = (best - cost) / best, trial, cost
         damping = damping if damping > start else max(damping / 10, 1e-10)
-        if gain < 1e-6:
+        if told < (SETTLED if not bundle.zooming else CREEPS):
             break
-    return bundle, 0.0 if bundle.known else System(bundle, tracks, loss).focal_sigma()
+    return bundle
 
 
 def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
@@ -153,19 +177,30 @@ def _cost(bundle: Bundle, tracks: Tracks, loss: float) -> float:
         cost += loss**2 * float(np.log1p(bend**2).sum())
     if bundle.usual is not None:
         unusual = float(((bundle.log_focal - bundle.usual) ** 2).mean()) / USUAL**2 + float((bundle.distortion**2).sum()) / ROUND**2
-        cost += loss**2 * repeats(tracks) * unusual
+        cost += (bundle.grain or loss) ** 2 * repeats(tracks) * unusual
     return cost
 
 
 class System:
-    """The normal equations at one point, points eliminated."""
+    """The normal equations at one point, points eliminated.
 
-    def __init__(self, bundle: Bundle, tracks: Tracks, loss: float) -> None:
+    `bent` counts in how the loss flattens with the error (Triggs et al. 2000, section 4.3): near the least cost it is reached in a
+    few steps, far from it that leads astray. An uncertainty is asked of one that is not.
+    """
+
+    def __init__(self, bundle: Bundle, tracks: Tracks, loss: float, bent: bool = False) -> None:
         self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
         residual = bundle.residuals(tracks).T
-        weight = np.sqrt(1 / (1 + (residual**2).sum(0) / loss**2))
-        residual = residual * weight
+        far = (residual**2).sum(0) / loss**2
+        weight = np.sqrt(1 / (1 + far))
         a, s, p = (x * weight for x in bundle.jacobians(tracks))
+        residual = residual * weight
+        self.spread = spread(bundle, tracks, loss)
+        if bent:
+            flat = np.sqrt(np.maximum((1 - far) / (1 + far), FLATTEST))
+            way = residual / np.maximum(np.sqrt(far) * weight * loss, 1e-12)
+            a, s, p = (x - ((1 - flat) * (x * way).sum(1))[:, None] * way for x in (a, s, p))
+            residual = residual / flat
         self.size, count = views * own + shared, len(bundle.points)
         # Observations are sorted by view: each view's part is one product of matrices.
         rows = np.concatenate([a, s, residual[None]])
@@ -177,22 +212,21 @@ class System:
         self.blocks = _summed(_triangle(p), tracks.track, count)  # [6, P]
         self.point_gradient = _summed(_paired(p, residual[None])[:, 0], tracks.track, count)  # [3, P]
         self.length = repeats(tracks)
-        self.spread = float((residual**2).sum() / max(residual.size - self.size - 2 * count, 1))
-        self.belief, self.loss = np.zeros(self.size), loss  # what is usual, as it is held
+        self.belief, self.grain = np.zeros(self.size), bundle.grain or loss  # what is usual, as it is held
         if bundle.zooming:
             self._hold_zoom(views, own, loss)
         if bundle.usual is not None:
-            self._hold_usual(views, own, loss)
+            self._hold_usual(views, own)
 
-    def _hold_usual(self, views: int, own: int, loss: float) -> None:
+    def _hold_usual(self, views: int, own: int) -> None:
         """Next to nothing, but enough where nothing else tells focal length or distortion."""
         bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
         at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
-        diagonal[at] = self.length * (loss / USUAL) ** 2 / max(len(at), 1)
+        diagonal[at] = self.length * (self.grain / USUAL) ** 2 / max(len(at), 1)
         pull[at] = bundle.log_focal[: len(at)] - bundle.usual
         last = self.size - (bundle.late is not None)
         tail = slice(last - len(bundle.free), last)
-        diagonal[tail], pull[tail] = self.length * (loss / ROUND) ** 2, bundle.distortion[list(bundle.free)]
+        diagonal[tail], pull[tail] = self.length * (self.grain / ROUND) ** 2, bundle.distortion[list(bundle.free)]
         self.belief = diagonal
         self.normal = normal.raised(self.normal, diagonal)
         self.gradient = self.gradient + diagonal * pull
@@ -237,6 +271,8 @@ class System:
 
     def focal_sigma(self) -> float | None:
         """Standard error of log focal length (its mean over the views where it zooms), from the inverse of the reduced system."""
+        if self.bundle.known:
+            return 0.0
         views, own = len(self.bundle.rotation), self.bundle.own
         pick = np.zeros(self.size)
         if self.bundle.zooming:
@@ -250,10 +286,17 @@ class System:
         return self._sigma(np.eye(1, self.size, self.size - 1)[0])
 
     def _sigma(self, pick: Array) -> float | None:
-        # What is usual is held harder than it is known, against a noise of `loss`: here it counts against that of the tracks.
-        known = normal.raised(self.reduced(0.0), self.belief * (self.spread / self.loss**2 - 1))
+        # What is usual may be held harder than it is known: here it counts against the noise of the tracks.
+        known = normal.raised(self.reduced(0.0), self.belief * (self.spread / self.grain**2 - 1))
         variance = float(pick @ normal.solved(known, pick)) * self.spread * self.length
         return float(np.sqrt(variance)) if variance > 0 else None
+
+
+def spread(bundle: Bundle, tracks: Tracks, loss: float) -> float:
+    """Variance in square px of what is left of the observations, by their weights."""
+    square = (bundle.residuals(tracks) ** 2).sum(1)
+    freedom = 2 * len(square) - bundle.own * len(bundle.rotation) - bundle.shared - 2 * len(bundle.points)
+    return float((square / (1 + square / loss**2)).sum() / max(freedom, 1))
 
 
 def repeats(tracks: Tracks) -> float:

@@ -126,12 +126,12 @@ def adjusted(
 ) -> State:
     """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N].
 
-    A `known` focal length is kept, a `fixed` distortion too.
+    A `known` focal length is kept; with a `fixed` lens its distortion too.
     """
     scene, of_track = _scene(pycolmap, state, tracks, use, model, zoom)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
-    options.refine_focal_length = not known
+    options.refine_focal_length = not (known or fixed)  # OPENCV frees one for each axis
     options.refine_extra_params = model != "SIMPLE_PINHOLE" and not fixed
     ceres = options.ceres
     ceres.loss_function_type, ceres.loss_function_scale = pycolmap.LossFunctionType.CAUCHY, loss

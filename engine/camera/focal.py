@@ -1,8 +1,9 @@
 """Camera room: the focal length of a shot that hardly tells it; our own adjustment weighs, no torch, no pycolmap.
 
-Straight ahead, or with little turn, a longer lens and a deeper world explain the same pictures, and the adjustment stops anywhere
-along that valley. So the valley is walked: each focal length with the world stretched to it, the same effort for each, and what
-lenses usually are counted in.
+Straight ahead, or with little turn, a longer lens and a deeper world explain nearly the same pictures, and an adjustment of all at
+once creeps along that bent valley and stops anywhere. So the valley is walked: the focal length is held while all else is adjusted,
+then it is moved by what the slope and the bend of the cost say there (Newton's step on the profile likelihood), the world stretched
+to it, and so on. What lenses usually are is counted in.
 """
 
 from __future__ import annotations
@@ -13,47 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, vector_from_rotation
-from . import adjust, lenses
+from . import adjust
 from .bundle import State, spread, triangulated
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
-SPREAD = adjust.USUAL  # of what lenses usually are
-STEPS = (0.1, 0.35)  # least and most of log focal length between those that are tried
 MOST = 120  # views that are looked at
-ROUNDS = 10
-SURE = 0.04  # standard error of log focal length that needs no second look
-COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point
+LONGEST = 0.5  # step of log focal length
+WALKS = ((4.0, 100, 8), (2.0, 250, 4))  # px by which an observation may miss its point, observations of a view, steps at most
+FULL = 24000, 600  # observations of all views and of one, at last
+ROUNDS = 10  # of each adjustment
+CLOSE = 0.2  # of a standard error: a step that calls for no further one
 
 
-def settled(state: State, tracks: Tracks, loss: float, sigma: float) -> tuple[State, float]:
-    """The state with the likeliest focal length, whose log the state knows to `sigma`, and how well that is known after all.
+def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
+    """The state with the likeliest focal length, and the standard error of its log.
 
-    All `tracks` are asked again, also those that the state leaves out: with a wrong lens the near ones do not fit. Where a quick
-    look confirms what the state has, it stays.
+    All `tracks` are asked again, also those that the state leaves out: with a wrong lens the near ones do not fit.
     """
-    given, usual, now = state, float(np.log(adjust.WIDTHS * max(state.size))), float(np.log(np.median(state.focal)))
-    trust = 1 / max(sigma, 0.01) ** 2
-    middle = (now * trust + usual / SPREAD**2) / (trust + 1 / SPREAD**2)
     if odd(state):
         state = replace(state, distortion=np.zeros(4))
-    for limit, per_view in ((COARSE, 100), (FINE, 400)):
-        step = float(np.clip(2 * sigma, *STEPS))
-        state = triangulated(stretched(state, float(np.exp(middle)) / float(np.median(state.focal))), tracks, limit)
-        state, _ = _fitted(state, tracks, loss, limit, 100)
-        state = triangulated(state, tracks, limit)
-        costs = [
-            _fitted(stretched(state, float(np.exp(k * step))), tracks, loss, limit, per_view, state)[1] + 0.5 * ((middle + k * step - usual) / SPREAD) ** 2
-            for k in (-1, 0, 1)
-        ]
-        bend = max((costs[0] - 2 * costs[1] + costs[2]) / step**2, 1 / SPREAD**2)
-        sigma = float(1 / np.sqrt(bend))
-        middle += float(np.clip((costs[0] - costs[2]) / (2 * step * bend), -1.5 * step, 1.5 * step))
-        if limit == COARSE and sigma < SURE and abs(middle - now) < 2 * sigma and not odd(given):
-            return given, sigma
-    state = stretched(state, float(np.exp(middle)) / float(np.median(state.focal)))
-    state, _ = _fitted(state, tracks, loss, FINE, 150)
-    return triangulated(state, tracks, FINE), sigma
+    sigma = 1.0
+    for limit, per_view, steps in WALKS:
+        before = 0.0
+        for _ in range(steps):
+            state, step, sigma = _step(triangulated(state, tracks, limit), tracks, loss, limit, per_view)
+            # Where the bend of the cost was taken for more than it is, each step is the same part of the one before.
+            step *= 1 / (1 - step / before) if 0 < step / (before or np.inf) < 0.6 else 1.0
+            state, before = stretched(state, float(np.exp(np.clip(step, -LONGEST, LONGEST)))), step
+            if abs(step) < CLOSE * sigma:
+                break
+    views = np.count_nonzero(state.posed)
+    state, *_ = _held(triangulated(state, tracks, limit), tracks, loss, limit, min(FULL[1], max(FULL[0] // views, WALKS[0][1])), views)
+    return triangulated(state, tracks, limit), sigma
 
 
 def odd(state: State) -> bool:
@@ -75,19 +68,25 @@ def stretched(state: State, ratio: float) -> State:
     )
 
 
-def _fitted(state: State, tracks: Tracks, loss: float, limit: float, per_view: int, judge: State | None = None) -> tuple[State, float]:
-    """The state adjusted with its focal length held, and how unlikely its observations are; those count that fit `judge`, or itself.
+def _step(state: State, tracks: Tracks, loss: float, limit: float, per_view: int) -> tuple[State, float, float]:
+    """The state adjusted with its focal length held, the step of log focal length that leads to the least cost, and its standard error."""
+    state, best, few = _held(state, tracks, loss, limit, per_view, MOST)
+    freed = replace(best, known=False)
+    step, _ = adjust.System(freed, few, loss, bent=True).step(0.0)
+    return state, float(step[len(best.rotation) * best.own]), adjust.System(freed, few, loss).focal_sigma() or 1.0
 
-    With a `judge` only some views are adjusted.
+
+def _held(state: State, tracks: Tracks, loss: float, limit: float, per_view: int, most: int) -> tuple[State, adjust.Bundle, Tracks]:
+    """The state adjusted with its focal length held, and what was adjusted.
+
+    No more than `most` views are, by observations that miss by less than `limit` px.
     """
-    some = state.posed if judge is None else spread(state, MOST)
-    base = judge or state
-    seen = np.isfinite(base.points[tracks.track, 0]) & (base.errors(tracks) < limit) & some[tracks.view]
-    seen &= np.bincount(tracks.track[seen], minlength=len(base.points))[tracks.track] >= 2
-    start, few, rows = adjust.of_state(replace(state, posed=some), tracks, seen, per_view, known=True)
-    best, _ = adjust.adjust(start, few, loss, ROUNDS)
-    count = len(np.unique(few.track))
+    some = spread(state, most)
+    seen = np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit) & some[tracks.view]
+    seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
+    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))}))
+    start, few, rows = adjust.of_state(replace(state, posed=some), tracks, seen, per_view, known=True, free=free)
+    best = adjust.adjust(replace(start, grain=float(np.sqrt(adjust.spread(start, few, loss)))), few, loss, ROUNDS)
     matrices = state.pose.copy()
     matrices[rows] = pose(best.rotation, best.translation)
-    cost = count * lenses.unlikely(np.linalg.norm(best.residuals(few), axis=1), loss)
-    return replace(state, pose=matrices, distortion=best.distortion), cost
+    return replace(state, pose=matrices, distortion=best.distortion), best, few

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adjust
-from .bundle import MODELS, State, adjusted
+from . import adjust, bundle
+from .bundle import MODELS, State
+from .normal import DENSE
 from .tracks import Tracks
 
 FAR = 20.0  # px beyond which an error counts no more
@@ -27,9 +28,9 @@ def choose(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], 
     seen = np.bincount(tracks.view[use], minlength=len(state.posed)) > 0
     part, of_use = replace(state, posed=state.posed & seen), tracks.where(use)
     count = len(np.unique(of_use.track))
-    best, least, kept = "", np.inf, part
+    best, least, kept, fitted = "", np.inf, part, part
     for model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL"):
-        fitted = adjusted(pycolmap, part, tracks, use, loss, model, known, rounds=ROUNDS)
+        fitted = adjusted(pycolmap, fitted, tracks, use, loss, model, known, rounds=ROUNDS)
         cost = count * unlikely(fitted.errors(of_use), loss)
         if _worth(least - cost, len(MODELS[model]) - len(MODELS.get(best, ())), count):
             best, least, kept = model, cost, fitted
@@ -37,6 +38,20 @@ def choose(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], 
     if tangential is not None:
         return "OPENCV", replace(state, focal=np.full_like(state.focal, tangential.focal[0]), distortion=tangential.distortion)
     return best, replace(state, distortion=kept.distortion)
+
+
+def adjusted(
+    pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str,
+    known: bool = False, zoom: bool = False, rounds: int = 25,
+) -> State:
+    """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N].
+
+    By our own adjustment while all its views fit into one small matrix; by pycolmap's beyond, and for a zoom, where it gets further
+    along the valley of lenses and depths that explain alike.
+    """
+    if not zoom and 6 * np.count_nonzero(state.posed) + 5 <= DENSE:
+        return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds)
+    return bundle.adjusted(pycolmap, state, tracks, use, loss, model, known, zoom, rounds, fixed=model == "OPENCV")
 
 
 def unlikely(error: NDArray[np.float64], loss: float) -> float:
@@ -51,8 +66,8 @@ def _worth(gain: float, freedom: int, count: int) -> bool:
 def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> State | None:
     """The state with k1 k2 p1 p2 free, where that is worth it against k1 k2 alone; by our own adjustment, whose pixels are square."""
     start, few, posed = adjust.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
-    plain, _ = adjust.adjust(start, few, loss, ROUNDS)
-    full, _ = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
+    plain = adjust.adjust(start, few, loss, ROUNDS)
+    full = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
     count = len(np.unique(few.track))
     gain = count * (unlikely(np.linalg.norm(plain.residuals(few), axis=1), loss) - unlikely(np.linalg.norm(full.residuals(few), axis=1), loss))
     # A rolling shutter or a shifted picture also bends like that, but more than any lens does.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import keyframes, lenses
-from .bundle import State, adjusted, carrying, posed_by_points, triangulated
+from .bundle import State, carrying, posed_by_points, triangulated
 from .tracks import Tracks
 
 SHARED = 30  # tracks that a pair of keyframes must share
@@ -226,7 +226,7 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, still, COARSE)
     chosen = carrying(still, state.errors(still) < COARSE, PER_VIEW[0] // 2)
-    state = adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12)
+    state = lenses.adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12)
     state = posed_by_points(pycolmap, triangulated(state, still, COARSE), still)
     state = triangulated(state, tracks, COARSE)
     return state, np.isfinite(state.points[tracks.track, 0])
@@ -235,13 +235,11 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
 def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> tuple[State, NDArray[np.bool_]]:
     """All adjusted by what fits, with the lens that the shot tells; every point of a still track, and the observations [N] that the solve rests on."""
     print("finish", flush=True)
-    chosen = carrying(tracks, use & (state.errors(tracks) < FINE), per_view(job.views))
-    model, fixed = job.model, False
+    fits = use & (state.errors(tracks) < FINE)
+    chosen, model = carrying(tracks, fits, per_view(job.views)), job.model
     if not job.zoom:
-        of_keys = use & (state.errors(tracks) < FINE) & np.isin(tracks.view, keys)
-        model, state = lenses.choose(pycolmap, state, tracks, of_keys, job.loss, job.known)
-        fixed = model == "OPENCV"  # which frees a focal length for each axis
-    state = adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known or fixed, job.zoom, fixed=fixed)
+        model, state = lenses.choose(pycolmap, state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
+    state = lenses.adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known, job.zoom)
     state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE
 

@@ -62,7 +62,7 @@ def told(state: State, tracks: Tracks, loss: float, limit: float, start: Readout
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
         late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
-        best, _ = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
+        best = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
         sigma = adjust.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
         pose, focal = state.pose.copy(), state.focal.copy()

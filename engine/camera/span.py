@@ -231,7 +231,7 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
     if zoom:
         state = bundle.triangulated(state, tracks, mapping.FINE)
     elif not known and (sigma is None or sigma > LOOSE or focal.odd(state)):
-        state, sigma = focal.settled(state, tracks, options.loss, VAGUE if sigma is None else sigma)
+        state, sigma = focal.settled(state, tracks, options.loss)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
@@ -249,7 +249,8 @@ def _own(
     use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
     start, few, posed = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, known=known, free=free)
     try:
-        best, sigma = adjust.adjust(start, few, loss, rounds)
+        best = adjust.adjust(start, few, loss, rounds)
+        sigma = adjust.System(best, few, loss).focal_sigma()
     except MemoryError:
         raise ShotFailure(
             "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
@@ -262,10 +263,9 @@ def _own(
 
 
 def _suspicious(fixed: Solved) -> bool:
-    """Whether much does not fit, the lens looks unknown, or it is one that hardly anybody films with: a zoom may have been taken for travel."""
+    """Whether much does not fit, or the lens is one that hardly anybody films with: a zoom may have been taken for travel."""
     share = float(np.median(fixed.state.focal)) / max(fixed.state.size)
-    vague = fixed.sigma is None or fixed.sigma > VAGUE
-    return vague or _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
+    return _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
 
 
 def _may_zoom(fixed: Solved, loss: float) -> bool:

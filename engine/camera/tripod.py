@@ -63,7 +63,9 @@ def _refined(
         keep = posed[tracks.view] & ahead & (error < limit)
         few = tracks.where(bundle.carrying(tracks, keep, per_view))
         number, again = np.unique(few.track, return_inverse=True)
-        small, sigma = adjust.adjust(replace(start, points=start.points[number]), replace(few, track=again), loss, rounds)
+        few = replace(few, track=again)
+        small = adjust.adjust(replace(start, points=start.points[number]), few, loss, rounds)
+        sigma = adjust.System(small, few, loss).focal_sigma()
         start = replace(small, points=start.points)
     return start, keep, sigma
 

@@ -86,7 +86,7 @@ def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None
     far = focal.stretched(truth, 2.5)
     seen = np.isfinite(truth.points[tracks.track, 0])
     assert np.allclose(far.errors(tracks)[seen], truth.errors(tracks)[seen], atol=1e-6)  # straight ahead, one is as good as the other
-    found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3, 0.4)
+    found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3)
     assert focal.odd(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0]))) and not focal.odd(found)
     assert sigma > 0.1 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
 
