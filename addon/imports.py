@@ -11,6 +11,7 @@ from bpy.props import StringProperty
 
 from . import jobs, request, results
 from .clips import OnClip
+from .importers import footage
 from .importers.everything import OFFERS, import_all
 from .job import Job
 from .languages import CONTEXT, say
@@ -68,6 +69,7 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
             context.workspace.status_text_set(f"{say('Unflatten imports')}: {say(note)}" if note else None)
             if time.perf_counter() > until:
                 return {"RUNNING_MODAL"}
+        self._tell(context)
         return self._leave(context, {"FINISHED"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -76,6 +78,7 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
             return {"CANCELLED"}
         for _ in steps:
             pass
+        self._tell(context)
         return {"FINISHED"}
 
     def _begin(self, context: bpy.types.Context) -> Iterator[tuple[float, str]] | None:
@@ -91,6 +94,11 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
             self.report({"ERROR"}, say("There is nothing to import yet: recover something first."))
             return None
         return import_all(clip, context.scene, found, wants, clip.unflatten.match_scene)
+
+    def _tell(self, context: bpy.types.Context) -> None:
+        clip = self.find(context)
+        if clip is not None and (shown := footage.of(clip)) != clip:
+            self.report({"INFO"}, say("Blender reads this clip otherwise than the engine: behind the camera stands '{name}'.", name=shown.name))
 
     def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
         context.window_manager.event_timer_remove(self._timer)

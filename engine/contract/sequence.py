@@ -9,6 +9,7 @@ from pathlib import Path
 PICTURES = frozenset(
     ".png .jpg .jpeg .jpe .jp2 .tif .tiff .exr .dpx .cin .bmp .webp .tga .hdr .pfm .ppm .pgm .sgi .rgb".split()
 )
+RAW = frozenset(".ari .arw .braw .cr2 .cr3 .crm .dng .heic .heif .nef .orf .r3d .raf .rw2".split())  # only its maker's program shows it right
 FILMS = frozenset(".3gp .avi .dv .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv .y4m".split())
 _PLACE = re.compile(r"%0?(\d*)d|(#+)")  # shot.%04d.exr, shot.####.exr
 
@@ -30,10 +31,11 @@ class Sequence:
 def find(path: Path) -> Sequence | None:
     """The sequence that a folder, one of its files or a pattern (`%04d`, `####`) stands for; None where it is something else.
 
-    One picture without a number in its name is a sequence of one frame, number 1.
+    One picture without a number in its name is a sequence of one frame, number 1; beside films in a folder it is their poster.
     """
     if path.is_dir():
-        return _largest(_pictures(path))
+        found = _largest(_pictures(path))
+        return None if found and len(found.files) == 1 and films(path) else found
     if path.suffix.lower() not in PICTURES:
         return None
     if path.is_file():
@@ -55,11 +57,20 @@ def file_of(path: Path) -> Path:
 
 def films(folder: Path) -> list[Path]:
     """The video files of a folder, by their endings."""
-    return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in FILMS and not entry.name.startswith(".") and entry.is_file())
+    return _ending(folder, FILMS)
+
+
+def raw(path: Path) -> list[Path]:
+    """Of a file or a folder what holds raw data of a sensor, or photos of a kind that is not read, by the endings."""
+    return _ending(path, RAW) if path.is_dir() else [path] * (path.suffix.lower() in RAW)
 
 
 def _pictures(folder: Path) -> list[Path]:
-    entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in PICTURES and not entry.name.startswith("."))
+    return _ending(folder, PICTURES)
+
+
+def _ending(folder: Path, kinds: frozenset[str]) -> list[Path]:
+    entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in kinds and not entry.name.startswith("."))
     return sorted(entry for entry in entries if entry.is_file())
 
 

@@ -58,6 +58,11 @@ def open_clip(path: str | Path, warn: Warn = lambda text: None, fps: str = "") -
     found = _sequence(path)
     if found is not None:
         return Stills(path, found, warn, fps)
+    if path.exists() and not (path.is_dir() and sequence.films(path)) and (raw := sequence.raw(path)):
+        raise ClipFailure(
+            "clip-raw", "The clip cannot be opened.", f"{raw[0].name} holds raw data of a sensor, or a kind of photo that is not read.",
+            "Develop it to EXR, TIFF or ProRes in the program that it is meant for.",
+        )
     if path.is_dir():
         path = _only_film(path)
     if not path.is_file():

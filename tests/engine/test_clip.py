@@ -321,11 +321,22 @@ def test_a_folder_stands_for_the_one_film_in_it(tmp_path) -> None:
     clip, numbers, *_ = read(tmp_path)
     assert clip.path == path and clip.kind == "video" and numbers == [1, 2, 3]
     assert sequence.file_of(tmp_path) == path == sequence.file_of(path)
+    (tmp_path / "poster.png").write_bytes(cv2.imencode(".png", patches(1)[0])[1].tobytes())
+    assert open_clip(tmp_path).path == path == sequence.file_of(tmp_path)
     film(tmp_path / "other.mov", patches(2))
     assert sequence.file_of(tmp_path) == tmp_path
     with pytest.raises(ClipFailure) as several:
         open_clip(tmp_path)
     assert several.value.code == "clip-empty" and "2 videos" in several.value.why
+
+
+def test_raw_footage_is_refused_with_the_way_out(tmp_path) -> None:
+    for name in ("A001_0001.dng", "A001_0002.dng"):
+        (tmp_path / name).write_bytes(b"II*\0" + bytes(64))
+    for path in (tmp_path, tmp_path / "A001_0001.dng"):
+        with pytest.raises(ClipFailure) as refused:
+            open_clip(path)
+        assert refused.value.code == "clip-raw" and "A001_0001.dng" in refused.value.why and "Develop" in refused.value.remedy
 
 
 def test_wanted_frames_only(tmp_path) -> None:
