@@ -111,8 +111,9 @@ def _from_above(canvas: Canvas, box: Box, outcome: Outcome) -> None:
     path = camera.place[camera.solved][:, :2]
     if not len(path):
         return
-    near = cloud[np.linalg.norm(cloud - np.median(cloud, 0), axis=1) < 4 * np.median(np.linalg.norm(cloud - np.median(cloud, 0), axis=1)) + 1e-9]
-    every = np.concatenate([path, near]) if len(near) else path
+    far = np.linalg.norm(cloud - np.median(cloud, 0), axis=1) if len(cloud) else np.zeros(0)
+    near = cloud[far < 4 * np.median(far) + 1e-9] if len(cloud) else cloud  # a camera of a file may have no points
+    every = np.concatenate([path, near])
     low, high = every.min(0), every.max(0)
     scale = min(w, h) / max(float((high - low).max()), 1e-9) * 0.95
     middle = (low + high) / 2

@@ -103,7 +103,7 @@ def _shift(state: State, tracks: Tracks, readout: Readout) -> Array:
     if not readout.share:
         return np.zeros_like(tracks.xy)
     points = _points(state, tracks)
-    path = _path(state)
+    path = sweep(state.pose, state.posed)
     time = readout.share * _part(tracks, state, readout.axis)
     there, here = (_seen(state, path, tracks.view, points, moment) for moment in (time, 0 * time))
     shift = there - here
@@ -112,7 +112,7 @@ def _shift(state: State, tracks: Tracks, readout: Readout) -> Array:
 
 def _slope(state: State, tracks: Tracks, points: Array, share: float, axis: str) -> Array:
     """[N, 2] px by which each observation of `points` [N, 3] lies further on for each whole frame's time of readout."""
-    part, path = _part(tracks, state, axis), _path(state)
+    part, path = _part(tracks, state, axis), sweep(state.pose, state.posed)
     ahead, behind = (_seen(state, path, tracks.view, points, share * part + step) for step in (STEP, -STEP))
     return (ahead - behind) / (2 * STEP) * part[:, None]
 
@@ -139,14 +139,17 @@ def _seen(state: State, path: tuple[Array, Array, Array, Array], view: Index, po
     return lens.project(local, state.focal[view, None], state.centre, state.distortion)
 
 
-def _path(state: State) -> tuple[Array, Array, Array, Array]:
-    """Parabolas through each posed view and its neighbours, in its axes: [V, 3] of turn and place, by frame and by frame squared."""
-    rows = np.flatnonzero(state.posed)
-    terms = tuple(np.zeros((len(state.posed), 3)) for _ in range(4))
+def sweep(pose: Array, posed: NDArray[np.bool_]) -> tuple[Array, Array, Array, Array]:
+    """Parabolas through each posed view of `pose` [V, 4, 4] (camera_from_world) and its neighbours, in its own axes.
+
+    [V, 3] each: turn by frame and by frame squared (rotation vectors), place by frame and by frame squared; 0 where nothing is posed.
+    """
+    rows = np.flatnonzero(posed)
+    terms = tuple(np.zeros((len(posed), 3)) for _ in range(4))
     if len(rows) < 2:
         return terms
-    turn = state.pose[rows, :3, :3]
-    place = -np.einsum("vji,vj->vi", turn, state.pose[rows, :3, 3])
+    turn = pose[rows, :3, :3]
+    place = -np.einsum("vji,vj->vi", turn, pose[rows, :3, 3])
     gap = np.diff(rows).astype(np.float64)[:, None]
     spin = vector_from_rotation(turn[1:] @ np.swapaxes(turn[:-1], 1, 2)) / gap  # from each to the next, the same in the axes of both
     speed = np.diff(place, axis=0) / gap

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..camera import formats, straight
+from ..camera import formats, outcome, straight
+from ..camera.straight import Rolling
 from ..contract.artifacts import FRAME
 from ..contract.options import Export
-from ..geometry import camera as cameras
 from ..geometry.camera import Camera
 from ..media.frames import Frames, write_png
 from ..stage import Inputs, Report
 
 
 def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
-    """COLMAP's text, transforms.json and camera.chan of the upright camera, and what was asked for against its distortion."""
-    frames, camera = Frames(inputs["frames"]), cameras.load(inputs["orient"] / "camera.npz")
+    """COLMAP's text, transforms.json and camera.chan of the upright camera, and what was asked for against distortion and rolling shutter."""
+    frames, shot = Frames(inputs["frames"]), outcome.read(inputs["orient"])
+    camera, read = shot.camera, straight.rolling(shot)
     made = ["COLMAP"]
     for source in sorted((inputs["orient"] / "colmap").iterdir()):
         _link(source, room / "colmap" / source.name)
@@ -35,11 +36,13 @@ def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
         made.append("Nuke .chan")
         if camera.distortion.any() and options.plates == "none":
             report.warning("A .chan file knows no distortion: ask for straight plates or ST maps beside it.")
+    if any(read) and options.plates == "none":
+        report.warning("The camera is that of each picture's middle row: ask for straight plates or ST maps, which take out the rolling shutter's shear.")
     if options.plates in ("maps", "both"):
-        _maps(camera, frames, room / "maps")
+        _maps(camera, read, frames, room / "maps")
         made.append("ST maps")
     if options.plates in ("frames", "both"):
-        _plates(camera, frames, room, report)
+        _plates(camera, read, frames, room, report)
         made.append("straight plates")
     report.used = ", ".join(made)
     report.figures.update(frames=int(camera.posed.sum()))
@@ -55,29 +58,30 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _zooms(camera: Camera) -> bool:
+def _changes(camera: Camera, read: list[Rolling | None]) -> bool:
+    """Whether each frame needs a map of its own."""
     lenses = np.concatenate([camera.focal, camera.centre, camera.distortion], 1)[camera.solved]
-    return bool(np.ptp(lenses, axis=0).max() > 0)
+    return any(read) or bool(np.ptp(lenses, axis=0).max() > 0)
 
 
-def _maps(camera: Camera, frames: Frames, folder: Path) -> None:
-    """One pair of maps for the shot, or for each frame where the lens changes."""
-    rows = np.flatnonzero(camera.posed)
-    for row in rows if _zooms(camera) else rows[:1]:
-        ending = f"/{FRAME % int(camera.frame[row])}.exr" if _zooms(camera) else ".exr"
-        straight.write_map(folder / f"straighten{ending}", straight.straighten(camera, int(row), frames.size))
-        straight.write_map(folder / f"bend{ending}", straight.bend(camera, int(row), frames.size))
+def _maps(camera: Camera, read: list[Rolling | None], frames: Frames, folder: Path) -> None:
+    """One pair of maps for the shot, or for each frame where the lens changes or a rolling shutter shears each in its own way."""
+    rows, each = np.flatnonzero(camera.posed), _changes(camera, read)
+    for row in rows if each else rows[:1]:
+        ending = f"/{FRAME % int(camera.frame[row])}.exr" if each else ".exr"
+        straight.write_map(folder / f"straighten{ending}", straight.straighten(camera, int(row), frames.size, read[row]))
+        straight.write_map(folder / f"bend{ending}", straight.bend(camera, int(row), frames.size, read[row]))
 
 
-def _plates(camera: Camera, frames: Frames, room: Path, report: Report) -> None:
+def _plates(camera: Camera, read: list[Rolling | None], frames: Frames, room: Path, report: Report) -> None:
     """Every frame straightened, those that lie there from an earlier run left alone; and transforms.json for them."""
-    rows, field, held = np.flatnonzero(camera.posed), None, -1
+    rows, field, each = np.flatnonzero(camera.posed), None, _changes(camera, read)
     for done, row in enumerate(rows):
         number = int(camera.frame[row])
         path = room / "straight" / f"{FRAME % number}.png"
         if not path.is_file():
-            if held < 0 or _zooms(camera):
-                field, held = straight.straighten(camera, int(row), frames.size), int(row)
+            if field is None or each:
+                field = straight.straighten(camera, int(row), frames.size, read[row])
             write_png(path, straight.fetch(frames.rgb(number), field))
         report.progress(done, len(rows), "straightening plates")
     formats.write_transforms(room / "straight" / "transforms.json", replace(camera, distortion=np.zeros_like(camera.distortion)), ".")

@@ -134,7 +134,7 @@ def _outcome(
         "method": lead.method, "motion": lead.motion, "lens": lead.lens, "working_size": list(size), "focal_told_by": teller,
         "diagnosis": {key: round(float(value), 5) for key, value in asdict(lead.diagnosis).items()},
         "keyframes": sorted(int(part[key]) for part, answer in solved for key in answer.keys),
-        "spans": [{"first": part[0], "last": part[-1], "solved": True} for part, _ in solved]
+        "spans": [{"first": part[0], "last": part[-1], "solved": True, **_taken_out(answer)} for part, answer in solved]
         + [{"first": part[0], "last": part[-1], "solved": False, "code": failure.code, "why": failure.why} for part, failure in refused],
     }
     if lead.sigma is not None:
@@ -173,6 +173,12 @@ def _readout(answer: spans.Solved, frames: Frames) -> dict[str, Any]:
     if frames.about["kind"] == "video" and len(frames) > 1:  # pictures do not tell how far apart they were taken
         told["ms"] = round(1000 * found.share * float(np.median(np.diff(frames.times))), 2)
     return told if answer.shift is None else {**told, "error_left": round(answer.gain, 3)}
+
+
+def _taken_out(answer: spans.Solved) -> dict[str, Any]:
+    """The readout that a span's camera is freed of, for those who straighten its plates; nothing where rows are exposed at once."""
+    found = answer.readout
+    return {} if answer.shift is None or found is None else {"readout": round(found.share, 4), "read": found.axis}
 
 
 def _given(frames: Frames, masks: Path, size: tuple[int, int], options: Solve, report: Report) -> Outcome:

@@ -42,10 +42,17 @@ def shot(tmp_path_factory) -> tuple[Path, Scene, Camera]:
     return root, scene, camera
 
 
+def alone(camera: Camera) -> outcome.Outcome:
+    """The camera without a point."""
+    none = np.zeros(0, int)
+    known = {"method": "made", "motion": "free", "lens": "fixed", "spans": [{"first": 11, "last": 20, "solved": True}]}
+    about = judgement.report(camera, none, np.zeros((0, 2)), np.zeros(0), 0, 0.0, known)
+    return outcome.Outcome(camera, np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), none, none, none, np.zeros((0, 2)), about)
+
+
 def as_colmap(folder: Path, camera: Camera) -> Path:
     """The camera alone as a COLMAP text model."""
-    none = np.zeros(0, int)
-    outcome.colmap.write(folder, outcome.Outcome(camera, np.zeros((0, 3)), np.zeros((0, 3), np.uint8), none, none, none, none, np.zeros((0, 2)), {}))
+    outcome.colmap.write(folder, alone(camera))
     return folder / "images.txt"
 
 
@@ -137,9 +144,7 @@ def test_exports(shot, tmp_path: Path) -> None:
     root, scene, camera = shot
     upright = tmp_path / "orient"
     upright.mkdir()
-    camera.save(upright / "camera.npz")
-    (upright / "points.ply").write_bytes(b"ply\n")
-    as_colmap(upright / "colmap", camera)
+    alone(camera).write(upright)
     room = run(export, Export(plates="both"), tmp_path, "export", frames=root / "frames", orient=upright)
     told = json.loads((room / "transforms.json").read_text())
     assert [told["w"], told["h"], told["camera_model"], told["k1"]] == [*SIZE, "OPENCV", -0.24] and len(told["frames"]) == COUNT
@@ -163,3 +168,46 @@ def test_exports(shot, tmp_path: Path) -> None:
     again = [map_coordinates(field[..., k], [there[..., 1] - 0.5, there[..., 0] - 0.5], order=1) for k in (0, 1)]
     y, x = np.mgrid[30:-30 + SIZE[1], 50:-50 + SIZE[0]] + 0.5
     assert np.abs(np.stack(again, -1)[30:-30, 50:-50] - np.stack([x, y], -1)).max() < 0.01
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_a_rolling_shutter_is_taken_out_of_plates_and_put_back(axis: str) -> None:
+    share, focal, k1 = 0.9, 300.0, -0.1
+    spin, bend = np.array([0.012, 0.03, 0.02]), np.array([0.002, -0.006, 0.003])  # of a hand in a hurry: 9 px a frame, gathering speed
+    speed, curve = np.array([0.1, 0.02, 0.05]), np.array([0.02, 0.0, -0.01])
+    wall = np.array([0.05, 0.1, 0.25])  # times a point is 1: four off, leaning to a side and forward
+
+    def pose(time: float) -> tuple[np.ndarray, np.ndarray]:  # world_from_camera
+        return Rotation.from_rotvec(time * spin + time**2 * bend).as_matrix(), time * speed + time**2 * curve
+
+    def colour(rays: np.ndarray, time: float) -> np.ndarray:
+        turn, place = pose(time)
+        ways = rays @ turn.T
+        hit = place + ways * ((1 - wall @ place) / (ways @ wall))[..., None]
+        return 128 + 50 * np.sin(12 * hit[..., 0]) + 50 * np.sin(9 * hit[..., 1] + 4 * hit[..., 0])
+
+    matrix = np.tile(np.eye(4), (3, 1, 1))
+    for k in range(3):
+        matrix[k, :3, :3], matrix[k, :3, 3] = pose(k - 1.0)
+    camera = Camera(
+        np.arange(11, 14), matrix, np.full((3, 2), focal), np.tile(np.array(SIZE) / 2, (3, 1)), np.tile([k1, 0.0, 0.0, 0.0], (3, 1)), np.ones(3, bool), SIZE,
+    )
+    rays = camera.rays(1, SIZE)
+    points, seen = (rays / (rays @ wall)[..., None])[8::20, 8::20].reshape(-1, 3), np.arange(11 * 19)
+    shot = replace(alone(camera), xyz=points, track=seen, frame=np.full(len(seen), 12))
+    shot.report["spans"] = [{"first": 11, "last": 13, "solved": True, "readout": share, "read": axis}]
+    read = straight.rolling(shot)[1]
+
+    times = share * ((np.arange(SIZE[1]) + 0.5) / SIZE[1] - 0.5 if axis == "rows" else (np.arange(SIZE[0]) + 0.5) / SIZE[0] - 0.5)
+    lines = [colour(rays[k] if axis == "rows" else rays[:, k], time) for k, time in enumerate(times)]
+    sheared = np.stack(lines, 0 if axis == "rows" else 1).astype(np.float32)
+    x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5 - SIZE[0] / 2, np.arange(SIZE[1]) + 0.5 - SIZE[1] / 2)
+    true = colour(np.stack([x / focal, y / focal, np.ones_like(x)], -1), 0.0).astype(np.float32)
+
+    def off(found: np.ndarray, should: np.ndarray) -> float:
+        return float(np.abs(found - should)[12:-12, 20:-20].max())
+
+    assert off(straight.fetch(sheared, straight.straighten(camera, 1, SIZE, read)), true) < 2
+    assert off(straight.fetch(sheared, straight.straighten(camera, 1, SIZE)), true) > 30
+    assert off(straight.fetch(true, straight.bend(camera, 1, SIZE, read)), sheared) < 2
+    assert straight.rolling(alone(camera)) == [None] * 3
