@@ -14,7 +14,7 @@ import bpy
 
 from ...engine.contract import sequence
 
-DISPLAYED = frozenset(".exr .hdr .pfm .dpx .cin".split())  # of these the engine makes display colours, which Blender takes for sRGB
+DISPLAYED = frozenset(".exr .hdr .pfm".split())  # of these the engine makes display colours, which Blender takes for sRGB
 NUMBERED_FROM = 1  # the engine counts the frames of a movie from here
 
 

@@ -179,10 +179,17 @@ def _through_ffmpeg(path: Path) -> tuple[np.ndarray, exr.About]:
             frame = next(container.decode(video=0))
             deep = max(component.bits for component in frame.format.components) > 8
             aspect = Fraction(container.streams.video[0].sample_aspect_ratio or 1)
-            about = exr.About(aspect=aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1), remark=_CURVES.get(frame.color_trc, ""))
+            about = exr.About(aspect=aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1), remark=_CURVES.get(_dpx_curve(path) or frame.color_trc, ""))
             return to_rgb(frame, 16 if deep else 8), about
     except (av.FFmpegError, StopIteration, IndexError, ValueError, OSError) as error:
         raise _unreadable(path, type(error).__name__) from None
+
+
+def _dpx_curve(path: Path) -> int:
+    """9 where the header of a DPX (SMPTE 268M, first element) tells of printing density or logarithmic light, on which FFmpeg is silent; else 0."""
+    with path.open("rb") as file:
+        head = file.read(802)
+    return 9 if head[:4] in (b"SDPX", b"XPDS") and head[801:802] in (b"\1", b"\3") else 0
 
 
 _CURVES = {

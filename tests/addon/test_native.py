@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import bpy
 import numpy as np
 import pytest
 from shots import make_shot
@@ -25,6 +28,27 @@ def test_the_native_solve_is_our_solve(unflatten, scene, tmp_path, first, lens):
     count = len(clip.tracking.objects[0].tracks)
     native.hand_over(clip, scene, tmp_path / "camera")
     assert len(clip.tracking.objects[0].tracks) == count
+
+
+def test_pixels_that_are_not_square_are_solved_in_their_shape(unflatten, scene, tmp_path):
+    """A clip stored at half its width: Blender counts its lens and its tracks in stored pixels."""
+    from unflatten.addon.importers import camera, footage, native, place
+
+    shot = make_shot(tmp_path, 1, count=12, lens=(-0.15, 0.03, 0.002, -0.003))
+    (tmp_path / "stored").mkdir()
+    for path in sorted((tmp_path / "frames").glob("*.png")):
+        picture = bpy.data.images.load(str(path))
+        picture.scale(64, 72)
+        picture.save_render(str(tmp_path / "stored" / path.name))
+    about = tmp_path / "frames" / "clip.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "source_size": [64, 72], "aspect": "2/1"}))
+    clip = place.load_clip(str(tmp_path / "stored" / "000001.png"))
+    assert footage.import_footage(clip, tmp_path / "frames") == clip and tuple(clip.size) == (64, 72)
+    assert native.hand_over(clip, scene, tmp_path / "camera") < 0.05
+    found = {one.frame: np.array(one.matrix)[:3, 3] for one in clip.tracking.reconstruction.cameras}
+    ours = np.array([camera.to_blender(matrix)[:3, 3] for matrix in shot.poses])
+    path = np.linalg.norm(np.diff(ours, axis=0), axis=1).sum()
+    assert similarity_error(np.array([found[frame] for frame in sorted(found)]), ours) < 0.002 * path
 
 
 def similarity_error(a, b):

@@ -395,6 +395,16 @@ def test_exr_windows_layers_and_rate(tmp_path) -> None:
     assert np.abs(pictures[0] - expected).max() < 1
 
 
+def test_a_film_scan_is_called_logarithmic(tmp_path) -> None:
+    still = av.CodecContext.create("dpx", "w")
+    still.width, still.height, still.pix_fmt, still.time_base = 96, 64, "gbrp10le", Fraction(1, 24)
+    scan = bytearray(b"".join(map(bytes, still.encode(av.VideoFrame.from_ndarray(patches(1)[0], "rgb24").reformat(format="gbrp10le")))))
+    for curve, told in ((4, False), (1, True), (3, True)):
+        scan[801] = curve
+        (tmp_path / "scan.0001.dpx").write_bytes(scan)
+        assert any("logarithmic" in text for text in read(tmp_path / "scan.0001.dpx")[4]) == told
+
+
 def test_light_above_white_keeps_its_order() -> None:
     light = np.array([0.0, 0.2, 0.799, 0.801, 1, 2, 8, 100, np.inf, np.nan, -1], np.float32)
     for kind in (np.float32, np.float16):
