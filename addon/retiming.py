@@ -42,8 +42,7 @@ def times_of(clip: bpy.types.MovieClip) -> str:
 
 def _span(clip: bpy.types.MovieClip) -> tuple[int, int]:
     """The clip's frames that are worked on."""
-    first, asked = place.first_frame(clip), clip.unflatten
-    last = first + clip.frame_duration - 1
+    first, last, asked = place.first_frame(clip), place.last_frame(clip), clip.unflatten
     return (max(first, asked.first), min(last, asked.last)) if asked.use_range else (first, last)
 
 

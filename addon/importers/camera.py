@@ -156,7 +156,7 @@ def match_scene(clip: bpy.types.MovieClip, scene: bpy.types.Scene, frames: Path 
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     if about.get("fps"):
         write_rate(scene, about["fps"])
-    numbers = about.get("frames") or [place.first_frame(clip), place.first_frame(clip) + clip.frame_duration - 1]
+    numbers = about.get("frames") or [place.first_frame(clip), place.last_frame(clip)]
     shift = place.frame_shift(clip)
     scene.frame_start, scene.frame_end = min(numbers) + shift, max(numbers) + shift
     scene.view_settings.view_transform = "Standard"  # any other would change the plate's colours

@@ -77,7 +77,7 @@ def show_plate(clip: bpy.types.MovieClip, frames: Path | None, picture: bpy.type
     """Give the plate's material its frames."""
     numbers = place.numbered(frames, ".png") if frames else []
     first = numbers[0] if numbers else place.first_frame(clip)
-    count = numbers[-1] - numbers[0] + 1 if numbers else clip.frame_duration
+    count = (numbers[-1] if numbers else place.last_frame(clip)) - first + 1
     plate.show_on(_material(clip, False), picture, first, count, shift)
 
 

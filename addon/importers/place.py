@@ -20,10 +20,12 @@ NUMBERED_FROM = 1  # the engine counts the frames of a movie from here
 
 def first_frame(clip: bpy.types.MovieClip) -> int:
     """The engine's number of the clip's first frame: 1 for movies, the number in the file name for sequences."""
-    if clip.source != "SEQUENCE":
-        return NUMBERED_FROM
-    path = Path(bpy.path.abspath(clip.filepath))
-    return _number(path, path.parent.stat().st_mtime_ns if path.parent.is_dir() else 0)
+    return _numbers(clip)[0] if clip.source == "SEQUENCE" else NUMBERED_FROM
+
+
+def last_frame(clip: bpy.types.MovieClip) -> int:
+    """The engine's number of the last one: of a sequence also behind a gap, at which Blender stops counting."""
+    return _numbers(clip)[1] if clip.source == "SEQUENCE" else NUMBERED_FROM + clip.frame_duration - 1
 
 
 def counted(clip: bpy.types.MovieClip) -> int:
@@ -32,13 +34,19 @@ def counted(clip: bpy.types.MovieClip) -> int:
     return int(numbers[-1]) if numbers else NUMBERED_FROM
 
 
+def _numbers(clip: bpy.types.MovieClip) -> tuple[int, int]:
+    """The engine's numbers of the picture that the clip names, and of the last one in its folder."""
+    path = Path(bpy.path.abspath(clip.filepath))
+    known = _files(path, path.parent.stat().st_mtime_ns) if path.parent.is_dir() else {}
+    first = known.get(path.name, counted(clip))
+    return first, max(known.values(), default=first)
+
+
 @lru_cache(64)
-def _number(path: Path, changed: int) -> int:
-    """The engine's number of a picture; `changed` is when its folder was."""
-    found = sequence.find(path) if changed else None
-    known = {file.name: number for number, file in found.files.items()} if found else {}
-    digits = re.findall(r"\d+", path.stem)
-    return known.get(path.name, int(digits[-1]) if digits else NUMBERED_FROM)
+def _files(path: Path, changed: int) -> dict[str, int]:
+    """Name -> number of the sequence around a picture; `changed` is when its folder was."""
+    found = sequence.find(path)
+    return {file.name: number for number, file in found.files.items()} if found else {}
 
 
 def frame_shift(clip: bpy.types.MovieClip) -> int:

@@ -74,6 +74,7 @@ def test_sequences_are_numbered_as_the_engine_numbers_them(unflatten, tmp_path, 
     for number in (1001, 1002, 1003):
         (tmp_path / (name % number)).touch()
     clip = SimpleNamespace(source="SEQUENCE", filepath=str(tmp_path / (name % 1002)), size=(64, 48))
-    assert place.first_frame(clip) == 1002
+    (tmp_path / (name % 1007)).touch()
+    assert place.first_frame(clip) == 1002 and place.last_frame(clip) == 1007  # Blender stops counting at the gap
     assert footage.is_shown(clip, {"source_size": [64, 48]}) == alike
     assert place.first_frame(SimpleNamespace(source="SEQUENCE", filepath=str(tmp_path / "plain.png"))) == 1
