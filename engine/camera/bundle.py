@@ -15,6 +15,7 @@ from ..geometry.pose import invert
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
+ENOUGH = 200  # points that a pose is found from
 MODELS = {"SIMPLE_PINHOLE": (), "SIMPLE_RADIAL": (0,), "RADIAL": (0, 1), "OPENCV": (0, 1, 2, 3)}  # which of k1 k2 p1 p2 are free
 
 
@@ -82,14 +83,16 @@ def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2
     return replace(state, points=np.where(keep[:, None], points, np.nan))
 
 
-def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int) -> NDArray[np.bool_]:
+def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool = False) -> NDArray[np.bool_]:
     """Observations [N] of as few tracks in `use` as give each view `per_view` of them, the longest first.
 
-    More tracks cost time and hardly sharpen the camera; long ones hold it together.
+    More tracks cost time and hardly sharpen the camera; long ones hold it together. Those of things nearby are short: `mixed`, long
+    ones are only likelier to come first.
     """
     rows = np.flatnonzero(use)
     count = np.bincount(tracks.track[rows], minlength=int(tracks.track.max(initial=-1)) + 1)
-    order = np.lexsort((tracks.track[rows], -count[tracks.track[rows]]))
+    late = np.random.default_rng(0).exponential(size=len(count)) / np.maximum(count, 1) if mixed else -count
+    order = np.lexsort((tracks.track[rows], late[tracks.track[rows]]))
     track, view = tracks.track[rows][order], tracks.view[rows][order]
     edges = np.flatnonzero(np.diff(track, prepend=-1, append=-2))
     filled, taken = np.zeros(int(tracks.view.max(initial=0)) + 1, np.int64), np.zeros(len(count), bool)
@@ -113,6 +116,7 @@ def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12
         chosen = np.arange(rows.start, rows.stop)[known[rows]]
         if len(chosen) < least:
             continue
+        chosen = chosen[evenly(len(chosen), ENOUGH)]
         camera = _camera(pycolmap, state, "SIMPLE_RADIAL", view)
         answer = pycolmap.estimate_and_refine_absolute_pose(tracks.xy[chosen], state.points[tracks.track[chosen]], camera, options)
         if answer is not None and answer["num_inliers"] >= max(least, 0.3 * len(chosen)):

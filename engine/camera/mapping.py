@@ -25,6 +25,7 @@ SEED = 7
 COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
 GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
+MAPPED = 300  # tracks of each keyframe that a map is made from: it is where the adjustment starts
 HELD = 8  # one track of so many is kept from the maps, to judge them by
 WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
 PER_VIEW, ALL = (250, 600), 24000  # observations of a view that steer it, least and most, and of all views as far as those allow
@@ -107,7 +108,7 @@ def _best_map(
     verified = ("", 0.0)
     for name, way in ways:
         mapper, _, more = name.partition(", ")
-        shown = tracks.where(~held & (use | (more == "masks set aside")))
+        shown = _shown(tracks, ~held & (use | (more == "masks set aside")), keys)
         if verified != (more, way.focal):
             _verify(pycolmap, way, shown, keys, folder)
             verified = (more, way.focal)
@@ -118,6 +119,13 @@ def _best_map(
             break
     _, _, state, name = min(tried)
     return state, name
+
+
+def _shown(tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> Tracks:
+    """What a map is made from: enough of the tracks in `use` [N] that two keyframes see."""
+    use = use & np.isin(tracks.view, keys)
+    use &= (np.bincount(tracks.track[use], minlength=int(tracks.track.max()) + 1) >= 2)[tracks.track]
+    return tracks.where(carrying(tracks, use, MAPPED, mixed=True))
 
 
 def _verify(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> None:

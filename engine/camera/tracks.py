@@ -1,21 +1,14 @@
-"""Camera room: points followed through the pictures, and the table that holds them; OpenCV, no pycolmap, no torch."""
+"""Camera room: the table of points followed through the pictures; numpy only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-Picture = NDArray[np.uint8]  # [H, W]
 Index = NDArray[np.int64]
 Array = NDArray[np.float64]
-
-HOME = 0.4  # px by which a point may miss its start after going there and back
-WINDOW = dict(winSize=(15, 15), maxLevel=4, criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01))
 
 
 @dataclass(frozen=True)
@@ -47,77 +40,3 @@ class Tracks:
         keep = count[again] >= least
         number = np.cumsum(count >= least) - 1
         return Tracks(number[again][keep], self.view[keep], self.xy[keep], self.moving[keep])
-
-
-def follow(
-    pictures: Iterable[Picture], masks: Iterable[Picture | None], count: int, progress: Callable[[int], None] = lambda done: None
-) -> Tracks:
-    """Follow about `count` corners at a time through the pictures; only two pictures are in memory at once.
-
-    Pyramidal Lucas-Kanade there and back (Bouguet 2000); corners by Shi and Tomasi 1994.
-    """
-    points, speed, names, fresh = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32), np.zeros(0, np.int64), 0
-    rows: list[tuple[Index, NDArray[np.float32], NDArray[np.bool_]]] = []
-    before = None
-    for view, (picture, mask) in enumerate(zip(pictures, masks)):
-        if before is not None and len(points):
-            there, kept = _advance(before, picture, points, speed)
-            points, speed, names = there, there - points[kept], names[kept]
-        found = _detect(picture, points, count)
-        if len(found):
-            speed = np.concatenate([speed, _borrow(points, speed, found)])
-            points = np.concatenate([points, found])
-            names = np.concatenate([names, fresh + np.arange(len(found))])
-            fresh += len(found)
-        rows.append((names, points, _inside(mask, points)))
-        before = picture
-        progress(view + 1)
-    return _table(rows)
-
-
-def _advance(
-    before: Picture, now: Picture, points: NDArray[np.float32], speed: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where the points went, looking first where their speed leads, and which of them could be followed."""
-    guess = dict(WINDOW, flags=cv2.OPTFLOW_USE_INITIAL_FLOW)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points.reshape(-1, 1, 2), (points + speed).reshape(-1, 1, 2), **guess)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(now, before, there, there - speed.reshape(-1, 1, 2), **guess)
-    there, home = there[:, 0], np.linalg.norm(back[:, 0] - points, axis=1)
-    inside = (there > 2).all(1) & (there[:, 0] < now.shape[1] - 3) & (there[:, 1] < now.shape[0] - 3)
-    kept = (found[:, 0] > 0) & (returned[:, 0] > 0) & (home < HOME) & inside
-    return there[kept], kept
-
-
-def _borrow(points: NDArray[np.float32], speed: NDArray[np.float32], fresh: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A new point's first speed is that of its nearest neighbour."""
-    if not len(points):
-        return np.zeros_like(fresh)
-    return speed[cKDTree(points).query(fresh)[1]]
-
-
-def _detect(picture: Picture, points: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    if len(points) > 0.9 * count:
-        return np.zeros((0, 2), np.float32)
-    spacing = max(4, round(0.6 * np.sqrt(picture.size / count)))
-    free = np.full(picture.shape, 255, np.uint8)
-    for x, y in np.round(points).astype(int):
-        cv2.circle(free, (int(x), int(y)), spacing, 0, -1)
-    corners = cv2.goodFeaturesToTrack(picture, count - len(points), 0.003, spacing, mask=free, blockSize=5)
-    return np.zeros((0, 2), np.float32) if corners is None else corners[:, 0]
-
-
-def _inside(mask: Picture | None, points: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which points lie on white, by their pixel; positions here still count pixel centres from 0."""
-    if mask is None or not len(points):
-        return np.zeros(len(points), bool)
-    x, y = np.round(points).astype(int).T
-    return mask[y.clip(0, mask.shape[0] - 1), x.clip(0, mask.shape[1] - 1)] > 127
-
-
-def _table(rows: list[tuple[Index, NDArray[np.float32], NDArray[np.bool_]]]) -> Tracks:
-    order = [np.argsort(names, kind="stable") for names, _, _ in rows]
-    track = np.concatenate([names[o] for (names, _, _), o in zip(rows, order)])
-    xy = np.concatenate([points[o] for (_, points, _), o in zip(rows, order)]).astype(np.float64) + 0.5
-    moving = np.concatenate([inside[o] for (_, _, inside), o in zip(rows, order)])
-    view = np.repeat(np.arange(len(rows)), [len(o) for o in order])
-    return Tracks(track.astype(np.int64), view.astype(np.int64), xy, moving)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..camera import given, judgement, learned, loops
 from ..camera import span as spans
+from ..camera.following import follow
 from ..camera.outcome import Outcome
-from ..camera.tracks import follow
 from ..contract.artifacts import FRAME
 from ..contract.options import Solve
 from ..contract.options.solve import WIDTHS

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from engine.camera import loops
-from engine.camera.tracks import Tracks, follow
+from engine.camera.following import follow
+from engine.camera.tracks import Tracks
 from engine.synth.shots import SHOTS, render_scene
 
 SIZE = (480, 270)
