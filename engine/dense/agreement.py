@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,11 @@ class View:
     centre: Tensor  # [2] px
     distortion: Tensor  # [4]
     world_from_camera: Tensor  # [4, 4] float64
+
+    def spread(self, size: tuple[int, int]) -> View:
+        """The same for a picture of (W, H) whose borders lie at -1 and 1: it sees at spots, where it saw at pixel indices."""
+        half = 0.5 * torch.tensor(size, dtype=self.focal.dtype, device=self.focal.device)
+        return replace(self, focal=self.focal / half, centre=self.centre / half - 0.5)
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,19 @@ def seen_at(x: Tensor, y: Tensor, z: Tensor, view: View) -> Tensor:
         radial = 1 + r2 * (k1 + r2 * k2)
         x, y = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
     (fx, fy), (cx, cy) = view.focal.unbind(), (view.centre - 0.5).unbind()
-    return torch.stack([x * fx + cx, y * fy + cy], -1)
+    return torch.stack([x.mul_(fx).add_(cx), y.mul_(fy).add_(cy)], -1)
 
 
 def sample(plane: Tensor, place: Tensor, mode: str = "bilinear") -> Tensor:
     """Values of [C, H, W] at pixel indices [H, W, 2]; the border is held."""
     height, width = plane.shape[-2:]
     size = torch.tensor([width, height], dtype=place.dtype, device=place.device)
-    return F.grid_sample(plane[None], ((2 * place + 1) / size - 1)[None], mode=mode, padding_mode="border", align_corners=False)[0]
+    return sample_spots(plane, (2 * place + 1) / size - 1, mode)
+
+
+def sample_spots(plane: Tensor, spots: Tensor, mode: str = "bilinear") -> Tensor:
+    """The same at spots [H, W, 2], -1..1 from border to border."""
+    return F.grid_sample(plane[None], spots[None], mode=mode, padding_mode="border", align_corners=False)[0]
 
 
 def inside(place: Tensor, shape: torch.Size) -> Tensor:

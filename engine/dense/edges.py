@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .agreement import View, inside, sample, seen_at
+from .agreement import View, sample_spots, seen_at
 
 Tensor = torch.Tensor
 REACH = 0.02  # of the picture's width: how far flow carries one surface's motion over another
@@ -29,7 +29,7 @@ LEAST = 0.0015  # difference of colour below which the pictures do not tell
 
 @dataclass(frozen=True)
 class Witness:
-    """A neighbour's picture [3, H, W], its lens, the pose witness <- frame [4, 4], and where it shows something that moves [1, H, W], 0 or 1."""
+    """A neighbour's picture [3, H, W], its lens as it sees spots, the pose witness <- frame [4, 4], and what moves in it [1, H, W], 0 or 1."""
 
     picture: Tensor
     view: View
@@ -82,11 +82,12 @@ def _compared(shown: list[tuple[Witness, Tensor]], own: Tensor, rays: Tensor, rh
     """Mean difference [K, N] in colour and gradient from the better half of the witnesses, and how much higher that of all is that see something still."""
     unlike, sees = [], []
     for witness, planes in shown:
-        place = places(witness, rays, rho)
-        told = sample(planes, place)
+        spots = seen_spots(witness, rays, rho)
+        told = sample_spots(planes, spots)
         apart = (told[:5] - own).abs()
         unlike.append(0.5 * (apart[:3].mean(0).clamp(max=DETAIL) + apart[3:].sum(0).clamp(max=DETAIL)))
-        sees.append((inside(place, planes.shape[1:]) & (told[5] < 0.5)).to(rho))
+        x, y = (side.abs() <= 1 - 1 / length for side, length in zip(spots.unbind(-1), reversed(planes.shape[1:])))
+        sees.append((x & y & (told[5] < 0.5)).to(rho))
     best, count = better_half(list(unlike)), sum(sees)
     whole = sum(part * seen for part, seen in zip(unlike, sees)) / count.clamp(min=1)
     return best, (whole - best).clamp(min=0)
@@ -159,26 +160,30 @@ def _along(values: Tensor, reach: int) -> Tensor:
     return best
 
 
-def places(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
-    """Pixel indices [K, N, 2] at which the witness sees still points along rays [N, 3] at inverse depths rho [K, N]."""
-    turned, (tx, ty, tz) = witness.relative[:3, :3] @ rays.T, witness.relative[:3, 3].unbind()
-    return seen_at(turned[0] + rho * tx, turned[1] + rho * ty, turned[2] + rho * tz, witness.view)
+def seen_spots(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
+    """Spots [K, N, 2] at which the witness sees still points along rays [N, 3] at inverse depths rho [K, N]."""
+    turned, shift = witness.relative[:3, :3] @ rays.T, witness.relative[:3, 3]
+    return seen_at(*(torch.addcmul(side, rho, step) for side, step in zip(turned, shift)), witness.view)
 
 
-def still_points(witness: Witness, rays: Tensor, rho: Tensor) -> Tensor:
-    """What the witness shows of still points at inverse depths rho [K, H, W]: [K, 3, H, W]."""
-    place = places(witness, rays.flatten(0, 1), rho.flatten(1))
-    return sample(witness.picture, place).unflatten(2, rho.shape[1:]).transpose(0, 1)
+def unlike(witness: Witness, own: Tensor, rays: Tensor, rho: Tensor) -> Tensor:
+    """Difference of colour [K, N] between pixels [3, 1, N] and what the witness shows of them at inverse depths rho [K, N]."""
+    return difference(own, sample_spots(witness.picture, seen_spots(witness, rays, rho)))
 
 
 def difference(picture: Tensor, seen: Tensor) -> Tensor:
-    """Difference of colour [K, H, W] of what was seen [K, 3, H, W], pixel by pixel."""
-    return (seen - picture).abs().mean(-3).clamp(max=0.2)
+    """Difference of colour [...] of what was seen [3, ...], pixel by pixel."""
+    return (seen - picture).abs_().mean(0).clamp_(max=0.2)
 
 
 def apart(picture: Tensor, seen: Tensor) -> Tensor:
-    """The same over a patch."""
-    return _box(difference(picture, seen), PATCH // 2)
+    """The same over a patch, of [3, H, W]."""
+    return over_patch(difference(picture, seen)[None])[0]
+
+
+def over_patch(values: Tensor) -> Tensor:
+    """Means of [K, H, W] over a patch."""
+    return _box(values, PATCH // 2)
 
 
 def better_half(differences: list[Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence, TypeVar
 
 import cv2
 import numpy as np
@@ -20,14 +21,23 @@ FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
 
 
 @dataclass(frozen=True)
-class Sight:
+class Neighbour:
+    """A frame that sees the same things from elsewhere."""
+
+    number: int
+    row: int  # of its camera
+    parallax: float  # px, median: what the flow holds beyond the camera's turn
+
+
+@dataclass(frozen=True)
+class Sight(Neighbour):
     """Where one neighbour sees the pixels of a frame."""
 
-    number: int  # the neighbour's frame
-    row: int  # of its camera
     flow: Picture  # [H, W, 2] px
     valid: Mask
-    parallax: float  # px, median: what the flow holds beyond the camera's turn
+
+
+Near = TypeVar("Near", bound=Neighbour)
 
 
 def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation.Sightings, list[Sight]] | None:
@@ -71,7 +81,7 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
     return found
 
 
-def telling(shot: Shot, number: int, sights: list[Sight], most: int = 2) -> list[Sight]:
+def telling(shot: Shot, number: int, sights: list[Near], most: int = 2) -> list[Near]:
     """The neighbours, at most so many on each side, that lie farthest off without being too far to look alike; else the nearest."""
     place = {other: k for k, other in enumerate(shot.numbers)}
     near = [sight for sight in sights if sight.parallax < ALIKE * shot.size[0]] or [min(sights, key=lambda sight: sight.parallax)]
@@ -79,14 +89,14 @@ def telling(shot: Shot, number: int, sights: list[Sight], most: int = 2) -> list
     return [sight for side in (-1, 1) for sight in [s for s in some if side * (place[s.number] - place[number]) > 0][:most]]
 
 
-def witnesses(shot: Shot, number: int, sights: list[Sight], device: torch.device) -> list[Witness]:
+def witnesses(shot: Shot, number: int, sights: Sequence[Neighbour], device: torch.device) -> list[Witness]:
     """The pictures of neighbours, at the brightness of the frame, and what moves in them."""
     row = shot.row(number)
     own, disc = shot.picture(number).mean(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     return [
         Witness(
             torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
-            view(shot, sight.row, device), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
+            view(shot, sight.row, device).spread(shot.size), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
             torch.from_numpy(cv2.dilate(shot.movers(sight.number).astype(np.float32), disc)).to(device)[None],
         )
         for sight in sights
@@ -98,7 +108,7 @@ def _sight(shot: Shot, row: int, number: int, flow: Picture, valid: Mask) -> Sig
     inside = cv2.inRange(place, (0, 0), (shot.size[0] - 1, shot.size[1] - 1)) > 0
     valid = valid & inside
     other = shot.row(number)
-    return Sight(number, other, flow, valid, _parallax(shot, row, other, flow, valid))
+    return Sight(number, other, _parallax(shot, row, other, flow, valid), flow, valid)
 
 
 def _parallax(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> float:

@@ -18,12 +18,11 @@ from ..camera.evidence import texture
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
 from .agreement import sample
-from .edges import PATCH, Witness, apart, better_half, nearest_and_farthest, still_points
+from .edges import PATCH, Witness, apart, better_half, nearest_and_farthest, over_patch, unlike
 from .layers import BELIEVED, typical
 from .shot import Mask, Picture
 
 Tensor = torch.Tensor
-Window = tuple[slice, slice]
 SUSPECT = 1.0  # px of disagreement from which the flow alone does not prove a pixel still
 NEAR, WIDE = 0.02, 0.06  # of the picture's width: how far off depths are borrowed
 FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
@@ -32,7 +31,7 @@ NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
 CLEAR, PROOF = 0.7, 0.2  # weight of a suspect pixel whose colours a still point explains, and from which excess it does
-TILE = 64  # px of the windows worked on at once on a CPU
+BAND = 32  # rows worked on at once on a CPU, so that they stay in its cache
 SPREAD = 12.0  # how far a verdict reaches over one colour
 
 
@@ -81,24 +80,29 @@ def _excess(
     near, far = nearest_and_farthest(own, reliable, max(2, round(NEAR * width)))
     wide, _ = nearest_and_farthest(own, reliable, max(2, round(WIDE * width)))
     tried = torch.stack([own, behind, near, far, wide, (near * wide).sqrt()])
-    flowed = better_half([apart(picture, sample(each.witness.picture, each.place)[None])[0] for each in sighted])
+    flowed = better_half([apart(picture, sample(each.witness.picture, each.place))[None] for each in sighted])[0]
     still = flowed.clone()
-    for inner, outer, within in _windows(doubted):
-        part, where, depths = picture[(slice(None), *outer)], rays[outer], tried[(slice(None), *outer)]
-        costs = better_half([apart(part, still_points(each.witness, where, depths)) for each in sighted])[(slice(None), *within)]
-        costs[0] = torch.where(usable[inner], costs[0], torch.full_like(costs[0], 0.2))
-        still[inner] = torch.where(doubted[inner], costs.amin(0), still[inner])
+    for inner, outer, within in _bands(doubted):
+        asked = _grown(doubted[outer], PATCH)
+        part = picture[:, outer][:, None, asked], rays[outer][asked], tried[:, outer][:, asked]
+        costs, wanted = torch.zeros_like(tried[:, outer]), doubted[inner]
+        unlikes = []
+        for each in sighted:
+            costs[:, asked] = unlike(each.witness, *part)
+            unlikes.append(over_patch(costs)[:, within][:, wanted])
+        best = better_half(unlikes)
+        best[0] = torch.where(usable[inner][wanted], best[0], torch.full_like(best[0], 0.2))
+        still[inner][wanted] = best.amin(0)
     noise = max(float(flowed.median()), NOISE)
     return (still - (1 + SHARE) * flowed) / noise
 
 
-def _windows(doubted: Tensor) -> Iterator[tuple[Window, Window, Window]]:
-    """The parts of the picture that hold what is in doubt: each, the same with a margin for patches, and where it lies in that."""
-    height, width = doubted.shape
-    tile, margin = (max(height, width), 0) if doubted.is_cuda else (TILE, PATCH // 2)
-    for y in range(0, height, tile):
-        for x in range(0, width, tile):
-            inner = slice(y, min(y + tile, height)), slice(x, min(x + tile, width))
-            if bool(doubted[inner].any()):
-                outer = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in inner)
-                yield inner, outer, tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer))
+def _bands(doubted: Tensor) -> Iterator[tuple[slice, slice, slice]]:
+    """The rows that hold what is in doubt, some at a time: each band, the same with a margin for patches, and where it lies in that."""
+    height, margin = len(doubted), PATCH // 2
+    step = height if doubted.is_cuda else BAND
+    for y in range(0, height, step):
+        inner = slice(y, min(y + step, height))
+        if bool(doubted[inner].any()):
+            outer = slice(max(0, y - margin), inner.stop + margin)
+            yield inner, outer, slice(y - outer.start, inner.stop - outer.start)

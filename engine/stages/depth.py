@@ -18,7 +18,7 @@ from .. import store
 from ..camera.learned import FOLDER
 from ..contract.artifacts import FRAME
 from ..contract.options import Depth
-from ..dense import guess, layers, parallel, sightings, subjects, summary, with_learned, without_parallax
+from ..dense import guess, layers, measured, parallel, sightings, subjects, summary, with_learned, without_parallax
 from ..dense.fusion import Fusion, Part
 from ..dense.limits import limits
 from ..dense.shot import Shot
@@ -81,14 +81,13 @@ def _counter(report: Report, total: int) -> Callable[..., None]:
 
 def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float], work: Path) -> None:
     """Pass 1 for one frame: its background, its moving pieces and where they stand."""
-    gathered = sightings.gather(shot, number, inputs.device)
-    if gathered is None:
+    known = measured.read(inputs["scene_movers"], number, options.noise, inputs.device) or _triangulate(shot, number, inputs, options, bounds)
+    if known is None:
         store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": []})
         return
-    held, sights = gathered
-    found = triangulation.inverse_depth(held, options.noise, *bounds)
+    found, neighbours = known
     row = shot.row(number)
-    seen = sightings.witnesses(shot, number, sightings.telling(shot, number, sights), inputs.device)
+    seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), inputs.device)
     scene = layers.background(
         found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
     )
@@ -97,9 +96,17 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
-        "parallax": round(max(sight.parallax for sight in sights), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
+        "parallax": round(max(other.parallax for other in neighbours), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
         "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
     })
+
+
+def _triangulate(
+    shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float],
+) -> tuple[triangulation.Estimate, list[sightings.Sight]] | None:
+    """What parallax measures, where the stage before did not: of an artist's masks it knows nothing, and it may have asked under another noise."""
+    gathered = sightings.gather(shot, number, inputs.device)
+    return (triangulation.inverse_depth(gathered[0], options.noise, *bounds), gathered[1]) if gathered else None
 
 
 def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], fusion: Fusion | None, room: Path) -> None:

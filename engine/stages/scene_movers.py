@@ -20,7 +20,7 @@ from ..camera import learned
 from ..camera.evidence import heard
 from ..contract.artifacts import FRAME
 from ..contract.options import SceneMovers
-from ..dense import parallel, sightings, stillness
+from ..dense import measured, parallel, sightings, stillness
 from ..dense.limits import limits
 from ..dense.shot import Mask, Picture, Shot, grid
 from ..geometry import triangulation
@@ -37,7 +37,7 @@ VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched alo
 
 
 def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> None:
-    """%06d.png, white on what moves, at the size of the flow; likely/ (8 bit) where a camera is known; movers.json."""
+    """%06d.png, white on what moves, at the size of the flow; likely/ (8 bit) and still/ where a camera is known; movers.json."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["movers"])
     # An artist's masks are taken as they are; and a learned camera is too rough to tell still from moving.
     given = not (inputs["movers"] / "evidence").is_dir() or (inputs["orient"] / learned.FOLDER).is_dir()
@@ -51,7 +51,7 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
     heard = [room / "work" / str(turn) for turn in range(ROUNDS)] + [room / LIKELY]
     if solved:
         bounds = limits(shot, solved)
-        each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, heard[0]))
+        each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, room, heard[0]))
     for before, after in zip(heard, heard[1:]):
         each(solved, partial(_hear, shot, before, after))
     each(shot.numbers, lambda number: _decide(shot, number, room))
@@ -75,8 +75,8 @@ def _write(folder: Path, number: int, verdict: Picture) -> None:
     write_png(_file(folder, number), np.round(127.5 + 127.5 * np.clip(verdict, -1, 1)).astype(np.uint8))
 
 
-def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, folder: Path) -> None:
-    """The verdict of one frame by itself."""
+def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, room: Path, folder: Path) -> None:
+    """The verdict of one frame by itself, and what it measures were it still."""
     if _file(folder, number).is_file():
         return
     gathered = sightings.gather(shot, number, device)
@@ -84,6 +84,7 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
     if gathered is not None:
         held, sights = gathered
         found = triangulation.inverse_depth(held, NOISE, *bounds)
+        measured.write(room, number, NOISE, found, sights)
         some = sightings.telling(shot, number, sights, 3)
         sighted = [
             stillness.Sighted(witness, torch.from_numpy(grid(shot.size) + sight.flow).to(device))

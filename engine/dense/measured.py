@@ -1,0 +1,42 @@
+"""Dense room: what parallax measures of a frame, were all of it still — found once by the stage scene_movers, read again by depth; no stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import store
+from ..contract.artifacts import FRAME
+from ..geometry.triangulation import Estimate
+from .sightings import Neighbour
+
+FOLDER = "still"
+
+
+def write(room: Path, number: int, noise: float, found: Estimate, neighbours: list[Neighbour]) -> None:
+    """still/%06d.npz: rho [H, W] float32; certainty (1 / relative error) and residual (px) [H, W] float16; noise px; the neighbours asked."""
+    certainty = (found.rho * found.information.sqrt()).clamp(max=6e4)
+    with store.writing(_file(room, number)) as file:
+        np.savez(
+            file, rho=found.rho.cpu().numpy(), certainty=certainty.cpu().numpy().astype(np.float16),
+            residual=found.residual.cpu().numpy().astype(np.float16), noise=noise,
+            frame=[one.number for one in neighbours], row=[one.row for one in neighbours], parallax=[one.parallax for one in neighbours],
+        )
+
+
+def read(room: Path, number: int, noise: float, device: torch.device) -> tuple[Estimate, list[Neighbour]] | None:
+    """The same again; None where it was not found under this noise."""
+    if not _file(room, number).is_file():
+        return None
+    with np.load(_file(room, number), allow_pickle=False) as held:
+        if float(held["noise"]) != noise:
+            return None
+        rho, certainty, residual = (torch.from_numpy(held[name].astype(np.float32)).to(device) for name in ("rho", "certainty", "residual"))
+        neighbours = [Neighbour(int(frame), int(row), float(parallax)) for frame, row, parallax in zip(held["frame"], held["row"], held["parallax"])]
+    return Estimate(rho, (certainty / rho).square(), residual), neighbours
+
+
+def _file(room: Path, number: int) -> Path:
+    return room / FOLDER / f"{FRAME % number}.npz"
