@@ -35,6 +35,7 @@ class Seen:
     depth: Tensor  # [H, W] scene units, 0 = unknown
     confidence: Tensor  # [H, W]
     rays: Tensor  # [H, W, 3]
+    moving: Tensor  # [H, W] 1 on what moves by itself
     view: View
 
 
@@ -90,8 +91,8 @@ def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     back = torch.linalg.inv(relative)
     depth = (found[0] * (found[2:] * back[2, :3, None, None]).sum(0)) + back[2, 3]
     # Bilinear samples across a depth edge are no surface at all: the nearest pixel must agree with them.
-    nearest = sample(there.depth[None], place, "nearest")[0]
-    solid = ((nearest - found[0]).abs() < SPREAD * nearest) & (nearest > 0) & (depth > 0) & (points[..., 2] > 0)
+    nearest, moves = sample(torch.stack([there.depth, there.moving]), place, "nearest")
+    solid = ((nearest - found[0]).abs() < SPREAD * nearest) & (nearest > 0) & (moves < 0.5) & (depth > 0) & (points[..., 2] > 0)
     return depth, found[1] * solid * inside(place, here.depth.shape)
 
 

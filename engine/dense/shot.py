@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+LIKELY = "likely"  # folder, beside the masks, of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
+
 
 class Shot:
     """Everything a dense stage needs to know of a frame. The working size is that of the flow."""
@@ -69,6 +71,13 @@ class Shot:
         if path is None or not path.is_file():
             return np.zeros(self.size[::-1], bool)
         return resize(read_png(path), self.size) > 127
+
+    def likely(self, number: int) -> Picture:
+        """How surely each pixel moves by itself [H, W]: -1 still, 0 unknown, 1 moving; the masks alone where nothing finer was found."""
+        path = self._movers / LIKELY / f"{FRAME % number}.png" if self._movers else None
+        if path is None or not path.is_file():
+            return 2 * self.movers(number).astype(np.float32) - 1
+        return resize(read_png(path), self.size).astype(np.float32) / 127.5 - 1
 
     def rays(self, row: int) -> Picture:
         """Undistorted rays [H, W, 3], z = 1, in camera axes."""

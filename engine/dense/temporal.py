@@ -19,6 +19,8 @@ from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
 from .shot import Picture, Shot, grid
 
+DOUBTED = -0.5  # how surely a pixel moves, -1 still, from which it may
+
 Mend = Callable[[int, Picture, Picture], tuple[Picture, Picture]]
 
 
@@ -37,7 +39,8 @@ class Temporal:
         depth, confidence = (np.array(part, np.float32) for part in read_depth(self.folder / f"{FRAME % number}.exr"))
         if self.mend:
             depth, confidence = self.mend(number, depth, confidence)
-        parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in (depth, confidence, self.shot.rays(row)))
+        planes = (depth, confidence, self.shot.rays(row), self.shot.movers(number))
+        parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in planes)
         return Seen(*parts, view(self.shot, row, self.device))
 
     def frame(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,11 +49,14 @@ class Temporal:
         if here is None or not bool((here.depth > 0).any()):
             nothing = np.zeros(self.shot.size[::-1], np.float32)
             return nothing, nothing
-        moving = torch.from_numpy(self.shot.movers(number)).to(self.device)
+        moving = here.moving > 0.5
+        # Beside a mask lies what it missed of the mover: there, too, movers are heard along flow, and the cameras less.
+        doubt = torch.from_numpy((1 - self.shot.likely(number) / DOUBTED).clip(0, 1)).to(self.device)
+        doubt = torch.where(moving, 0 * doubt, doubt)
         floor = 0.05  # even the least sure depth has a voice
         values, weights = [here.depth.log()], [here.confidence + floor]
         for gap in range(1, self.options.reach + 1):
-            for depth, weight in self._witnesses(number, here, gap, moving):
+            for depth, weight in self._witnesses(number, here, gap, doubt):
                 values.append(torch.where(weight > 0, depth.clamp(min=1e-9).log(), values[0]))
                 weights.append(torch.where(weight > 0, self.options.strength * (weight + floor) * 0.9**gap, 0 * weight))
         load = torch.stack(weights)
@@ -60,7 +66,7 @@ class Temporal:
         told = torch.where(moving, here.confidence * share, torch.maximum(here.confidence * share, sure - floor))
         return mean.exp().cpu().numpy(), told.clamp(0, 1).cpu().numpy()
 
-    def _witnesses(self, number: int, here: Seen, gap: int, moving: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _witnesses(self, number: int, here: Seen, gap: int, doubt: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(depth, weight) [H, W] told by the frames `gap` before and after."""
         told, along = [], []
         for side in (gap * self.shot.step, -gap * self.shot.step):
@@ -69,13 +75,14 @@ class Temporal:
             if there is None:
                 continue
             depth, weight = carried(here, there)
-            told.append((depth, weight * ~moving))
-            if bool(moving.any()):
-                along.append(self._along_flow(number, side, there))
-        # A mover nears or leaves steadily: only the mean of both sides says where it is now.
-        if len(along) == 2 and all(part is not None for part in along):
-            (before, trust_before), (after, trust_after) = along
-            told.append((0.5 * (before + after), 2 * torch.minimum(trust_before, trust_after) * moving))
+            told.append((depth, weight * (1 - here.moving - doubt)))
+            heard = self._along_flow(number, side, there) if bool((here.moving + doubt).any()) else None
+            along += [heard] if heard else []
+        if along:
+            depths, trust = (torch.stack(part) for part in zip(*along))
+            # A mover nears or leaves steadily: only the mean of both sides says where it is now. One side is better than what is behind it.
+            both = 2 * trust.amin(0) if len(along) == 2 else torch.zeros_like(doubt)
+            told.append(((depths * trust).sum(0) / trust.sum(0).clamp(min=1e-6), here.moving * both + doubt * trust.sum(0)))
         return told
 
     def _along_flow(self, number: int, side: int, there: Seen) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -84,5 +91,6 @@ class Temporal:
             return None
         place = torch.from_numpy(grid(self.shot.size) + found[0]).to(self.device)
         valid = torch.from_numpy(found[1]).to(self.device)
-        told = sample(torch.stack([there.depth, there.confidence]), place)
-        return told[0], (told[1] + 0.05) * valid * inside(place, there.depth.shape)
+        # A thing stands at one depth, so the nearest pixel tells it; between pixels lies a blend with what is behind.
+        depth, sure, moves = sample(torch.stack([there.depth, there.confidence, there.moving]), place, "nearest")
+        return depth, (sure + 0.05) * moves * valid * inside(place, there.depth.shape)

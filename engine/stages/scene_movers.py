@@ -22,14 +22,13 @@ from ..contract.artifacts import FRAME
 from ..contract.options import SceneMovers
 from ..dense import measured, parallel, sightings, stillness
 from ..dense.limits import limits
-from ..dense.shot import Mask, Picture, Shot, grid
+from ..dense.shot import LIKELY, Mask, Picture, Shot, grid
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
 from ..mattes.edge import band, once
 from ..media.frames import read_png, write_png
 from ..stage import Inputs, Report
 
-LIKELY = "likely"  # folder of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
 NOISE = 0.5  # px of flow error
 EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
 ROUNDS = 3  # of hearing the frames around

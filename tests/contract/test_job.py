@@ -71,7 +71,7 @@ def test_slow_motion_alone_solves_no_camera() -> None:
 def test_one_depth_option_moves_depth_and_what_follows_and_nothing_else(clip) -> None:
     wants = ("camera", "depth", "cloud", "mattes", "slowmo")
     before = addresses(request(clip, wants=wants))
-    after = addresses(request(clip, wants=wants, options={"depth": {"noise": 0.5}}))
+    after = addresses(request(clip, wants=wants, options={"depth": {"noise": 0.6}}))
     assert {name for name in before if before[name] != after[name]} == {"depth", "consistent_depth", "cloud", "retime"}
 
 

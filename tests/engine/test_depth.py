@@ -55,6 +55,11 @@ def read_all(room: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return tuple(zip(*(read_depth(path) for path in sorted(room.glob("*.exr")))))
 
 
+def masks_alone(folders: dict[str, Path], room: Path) -> Path:
+    """The folder of scene_movers without what it measured with other frames: depth measures anew."""
+    return shutil.copytree(folders["scene_movers"], room / "scene_movers", ignore=shutil.ignore_patterns("still", "likely"))
+
+
 @pytest.mark.parametrize("stage", ["depth", "consistent_depth"])
 def test_depth_is_true_at_one_scale_for_the_whole_shot(shot, folders, stage) -> None:
     found, confidence = read_all(folders[stage])
@@ -141,7 +146,7 @@ def test_a_frame_without_camera_is_unknown(folders, tmp_path) -> None:
         parts = dict(held)
     parts["solved"][LOST:LOST + 1] = False
     np.savez(tmp_path / "orient/camera.npz", **parts)
-    mine = {**folders, "orient": tmp_path / "orient"}
+    mine = {**folders, "orient": tmp_path / "orient", "scene_movers": masks_alone(folders, tmp_path)}
     report = carry_out(depth, o.Depth(), mine, tmp_path / "depth")
     carry_out(consistent_depth, o.ConsistentDepth(), mine, tmp_path / "consistent_depth")
     for stage in ("depth", "consistent_depth"):
@@ -160,7 +165,7 @@ def test_every_second_frame_gives_depth_from_its_own_neighbours(shot, folders, t
         parts = {name: values if name == "size" else values[::2] for name, values in held.items()}
     (tmp_path / "orient").mkdir()
     np.savez(tmp_path / "orient/camera.npz", **parts)
-    mine = {**folders, "frames": tmp_path / "frames", "orient": tmp_path / "orient"}
+    mine = {**folders, "frames": tmp_path / "frames", "orient": tmp_path / "orient", "scene_movers": masks_alone(folders, tmp_path)}
     for stage, options in ((flow, o.Flow(gaps="2,4")), (depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
         carry_out(stage, options, mine, tmp_path / stage.__name__.rsplit(".", 1)[-1])
     for stage in ("depth", "consistent_depth"):
