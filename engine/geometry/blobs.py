@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]  # [H, W]
+Box = tuple[slice, slice]  # rows and columns
 LEAST = 5e-4  # part of the picture below which a blob is noise
 THIN = 0.005  # of the picture's width: half the thickness below which a blob is the rim of something still
 HOLE = 0.02  # part of all that is marked below which a hole is an oversight
@@ -33,3 +34,16 @@ def filled(mask: Mask, hole: float = HOLE) -> Mask:
     small[0] = False
     small[label[0, 0]] = False
     return mask | small[label][1:-1, 1:-1]
+
+
+def framed(mask: Mask, margin: int) -> Box | None:
+    """The rows and columns that hold anything, and `margin` px around."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return (
+        slice(max(0, int(rows[0]) - margin), min(mask.shape[0], int(rows[-1]) + margin + 1)),
+        slice(max(0, int(columns[0]) - margin), min(mask.shape[1], int(columns[-1]) + margin + 1)),
+    )
+
+

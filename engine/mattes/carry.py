@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..contract.artifacts import FRAME
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, working_size, write_png
+from . import thin
 from .edge import guide
 from .homeward import Homeward
 from .local_colours import LocalColours
@@ -27,7 +28,7 @@ from .subjects import fetch
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
-LONGEST = 320  # px: masks are carried at this size, and brought to the edges of the picture afterwards
+LONGEST = 320  # px: masks are carried at this size, but for their thin parts, and brought to the edges of the picture afterwards
 FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 1.0, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
 # what is carried, and how much less of it where own motion tells; being near; colours; the drawn frame itself; own motion; pixels around
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
@@ -48,6 +49,7 @@ class Carrier:
         self.keys, self._reuse = dict(sorted(keys.items())), reuse
         self._small = {frame: cv2.resize(mask, self.size, interpolation=cv2.INTER_AREA) for frame, mask in self.keys.items()}
         self._field, self._bins, self._moves = lru_cache(24)(self._read_field), lru_cache(24)(self._read_bins), lru_cache(24)(self._read_moves)
+        self._full = lru_cache(4)(lambda frame: frames.rgb8(frame, flow.size))
         self._begin(0, 1)
 
     def prepare(self, tell: Callable[[int], None]) -> None:
@@ -58,9 +60,11 @@ class Carrier:
                 self._begin(key, way)
                 run = [key]
                 for frame in self._run(key, way):
-                    path = self._path(way, frame)
-                    if not self._reuse.has(path, "carried", f"{key} {run[-1]} {frame}", self.keys[key].tobytes()):
-                        write_png(path, np.round(self._step(frame, run, way) * 255).astype(np.uint8))
+                    paths = self._path(way, frame), self._path(way, frame, "thin")
+                    made_of = f"{key} {run[-1]} {frame}", self.keys[key].tobytes()
+                    if not all([self._reuse.has(path, path.parent.name, *made_of) for path in paths]):
+                        for path, part in zip(paths, (self._step(frame, run, way), self._lines(frame, run[-1]))):
+                            write_png(path, np.round(part * 255).astype(np.uint8))
                     run.append(frame)
                     done += 1
                     tell(done)
@@ -69,22 +73,25 @@ class Carrier:
         """How likely each pixel belongs to the subject, [H, W] at the flow's size."""
         if frame in self.keys:
             return self.keys[frame]
-        total, weight = np.zeros(self.size[::-1], np.float32), 0.0
+        total, lines, weight = np.zeros(self.size[::-1], np.float32), np.zeros(self.flow.size[::-1], np.float32), 0.0
         for way in (1, -1):
             path = self._path(way, frame)
             key = max((k for k in self.keys if k < frame), default=None) if way > 0 else min((k for k in self.keys if k > frame), default=None)
             if key is not None and path.is_file():
                 share = 1 / abs(frame - key)
-                total += share * (read_png(path).astype(np.float32) / 255)
+                total += share * _read(path)
+                lines += share * _read(self._path(way, frame, "thin"))
                 weight += share
-        if not weight or self.size == self.flow.size:
-            return cv2.resize(total / weight if weight else total, self.flow.size)
-        large = cv2.resize(total / weight, self.flow.size, interpolation=cv2.INTER_LINEAR)
-        picture = self.frames.rgb8(frame, self.flow.size).astype(np.float32) / 255
-        return np.clip(guide(picture, large, np.ones_like(large), 3, EPS), 0, 1)
+        if not weight:
+            return lines
+        large = total / weight
+        if self.size != self.flow.size:
+            large = cv2.resize(large, self.flow.size, interpolation=cv2.INTER_LINEAR)
+            large = np.clip(guide(self._full(frame).astype(np.float32) / 255, large, np.ones_like(large), 3, EPS), 0, 1)
+        return np.maximum(large, lines / weight)
 
-    def _path(self, way: int, frame: int) -> Path:
-        return self.room / ("onward" if way > 0 else "backward") / f"{FRAME % frame}.png"
+    def _path(self, way: int, frame: int, part: str = "carried") -> Path:
+        return self.room / ("onward" if way > 0 else "backward") / part / f"{FRAME % frame}.png"
 
     def _run(self, key: int, way: int) -> list[int]:
         """The frames that a key reaches."""
@@ -96,6 +103,7 @@ class Carrier:
     def _begin(self, key: int, way: int) -> None:
         """Forget the run before: what is remembered follows from the files of this one."""
         self._way, self._home = way, None
+        self._thin = lru_cache(4)(self._read_thin)
         self._belief, self._colours = lru_cache(64)(self._read_belief), lru_cache(64)(self._count_colours)
         self._motion = OwnMotion(self._moves, self._belief) if self._evidence is not None else None
 
@@ -114,6 +122,14 @@ class Carrier:
         if np.count_nonzero(found > 0.5) < LOST * np.median([np.count_nonzero(self._belief(other) > 0.5) for other in (run[0], *run[-30:])]):
             found = np.maximum(found, self._found_again(COLOUR * whole[bins] + 1.5 * motion - 1, colours, run[0]))
         return found
+
+    def _lines(self, frame: int, before: int) -> Picture:
+        """The thin parts, for which the rest is carried too coarsely, at the flow's size; `before` is the frame before in the run."""
+        lines, field = self._thin(before), self._field(frame, before)
+        if field is None or not lines.any():
+            return np.zeros_like(lines)
+        mask = np.maximum(cv2.resize(self._belief(before), self.flow.size), lines)
+        return thin.carried(self._full(frame), self._full(before), mask, thin.parts(lines), *field)
 
     def _found_again(self, odds: Picture, colours: Picture, key: int) -> Picture:
         """The blob anywhere that looks and moves most like a subject that is lost; nothing where none does."""
@@ -168,7 +184,10 @@ class Carrier:
         return np.bincount(at, solid.ravel(), BINS**3), np.bincount(at, ((1 - belief) * (0.1 + near)).ravel(), BINS**3)
 
     def _read_belief(self, frame: int) -> Picture:
-        return self._small[frame] if frame in self._small else read_png(self._path(self._way, frame)).astype(np.float32) / 255
+        return self._small[frame] if frame in self._small else _read(self._path(self._way, frame))
+
+    def _read_thin(self, frame: int) -> Picture:
+        return thin.parts(self.keys[frame]) if frame in self.keys else _read(self._path(self._way, frame, "thin"))
 
     def _picture(self, frame: int) -> NDArray[np.float32]:
         return self.frames.rgb8(frame, self.size).astype(np.float32) / 255
@@ -188,6 +207,10 @@ class Carrier:
             return None
         scale = np.array([self.size[0] / self.flow.size[0], self.size[1] / self.flow.size[1]], np.float32)
         return tuple(cv2.resize(part.astype(np.float32), self.size, interpolation=cv2.INTER_AREA) for part in (field[0] * scale, field[1]))  # type: ignore[return-value]
+
+
+def _read(path: Path) -> Picture:
+    return read_png(path).astype(np.float32) / 255
 
 
 def _fetch_bins(bins: NDArray[np.int32], flow: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
+from ..geometry.blobs import Box, framed
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png
-from . import edge, foreground
+from . import edge, foreground, thin
 
 Alpha = NDArray[np.float32]  # [H, W] 0..1
-Box = tuple[slice, slice]
 Mask = NDArray[np.bool_]
 Within = Callable[[NDArray[np.float32], Mask, Mask, Alpha, float], Alpha]  # picture, surely inside, anything of it, guess, half width -> alpha
 
 LIKE = 0.06  # difference of colour (0..1) at which a neighbouring frame's word counts 0.6
 NEIGHBOUR = 0.7  # weight of a neighbouring frame at most
+MIDDLE = 0.6  # of the half width of a thin part: what is as far from its edges is surely inside
 
 
 class Layer:
@@ -59,7 +60,7 @@ class Layer:
         """Straight foreground colour [H, W, 3], at the frame's bits; black where nothing of the subject is near."""
         peak = 65535 if self.frames.bits > 8 else 255
         out = np.zeros((*alpha.shape, 3), np.uint16 if peak > 255 else np.uint8)
-        box = _box(alpha > 0, 2 * round(self.width) + 8)
+        box = framed(alpha > 0, 2 * round(self.width) + 8)
         if box is not None:
             out[box] = np.round(foreground.unmix(self._picture(frame)[box], alpha[box]) * peak)
         return out
@@ -72,12 +73,15 @@ class Layer:
         """The matte of one frame by itself, and the part of the picture outside of which it is 0."""
         mask = np.isin(read_png(self.labels / f"{FRAME % frame}.png"), self.ids)
         width, height = self.frames.size
-        soft = cv2.resize(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8), (width, height), interpolation=cv2.INTER_LINEAR)
+        lines = thin.parts(mask)
+        soft = cv2.resize(np.maximum(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8), lines), (width, height), interpolation=cv2.INTER_LINEAR)
         alpha = np.zeros((height, width), np.float32)
-        box = _box(soft > 0.02, 3 * round(self.width) + 4)
+        box = framed(soft > 0.02, 3 * round(self.width) + 4)
         if box is not None:
-            known = edge.band(soft[box], self.width)
-            alpha[box] = self._within(self._picture(frame)[box], *known, soft[box], self.width) if self.width else soft[box]
+            sure, maybe = edge.band(soft[box], self.width)
+            if lines.any():
+                sure |= _middle(cv2.resize(lines, (width, height), interpolation=cv2.INTER_LINEAR)[box] > 0.5, self.width)
+            alpha[box] = self._within(self._picture(frame)[box], sure, maybe, soft[box], self.width) if self.width else soft[box]
         return alpha, box
 
     def _way(self, field: Any, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -90,18 +94,12 @@ class Layer:
         return flow + np.stack(np.meshgrid(x, y), -1), trust
 
 
+def _middle(thin: Mask, reach: float) -> Mask:
+    """The middle of thin parts: no part of them is as far from their edges as a band of `reach` px is wide."""
+    inside = cv2.distanceTransform(thin.astype(np.uint8), cv2.DIST_L2, 5)
+    side = 2 * max(1, round(reach)) + 1
+    return thin & (inside >= MIDDLE * cv2.dilate(inside, np.ones((side, side), np.uint8)))
+
+
 def _at(values: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
     return cv2.remap(values, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _box(mask: NDArray[np.bool_], margin: int) -> Box | None:
-    """The rows and columns that hold anything, and `margin` px around."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    return (
-        slice(max(0, int(rows[0]) - margin), min(mask.shape[0], int(rows[-1]) + margin + 1)),
-        slice(max(0, int(columns[0]) - margin), min(mask.shape[1], int(columns[-1]) + margin + 1)),
-    )
-
-

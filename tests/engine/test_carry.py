@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from engine import store
-from engine.mattes import carry
+from engine.mattes import carry, thin
 from engine.mattes.homeward import Homeward
 from engine.mattes.local_colours import LocalColours
 from engine.mattes.own_motion import OwnMotion
@@ -62,7 +62,7 @@ def test_what_was_wholly_hidden_is_found_again_and_a_stopped_run_goes_on_the_sam
             assert np.count_nonzero(got & seen) >= 0.75 * np.count_nonzero(got | seen), frame
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
     for frame in (9, 10, 11, 12):
-        (tmp_path / "stopped" / "room" / "onward" / f"{frame:06d}.png").unlink()
+        (tmp_path / "stopped" / "room" / "onward" / "carried" / f"{frame:06d}.png").unlink()
     again = carried("stopped")
     assert all(np.array_equal(found[frame], again[frame]) for frame in truth)
 
@@ -104,3 +104,26 @@ def test_own_motion_is_asked_only_where_the_scenery_is_calm():
         assert OwnMotion(lambda frame, shown=shown: shown, lambda frame: belief).calm(2, [1]) == calm
     odds = OwnMotion(lambda frame: 4 * belief, lambda frame: belief).odds(2, [1], belief)
     assert odds[belief > 0].min() > 1.5 and odds[belief == 0].max() < -1.5
+
+
+def test_a_line_is_carried_over_scenery_that_moves_another_way():
+    dice = np.random.default_rng(3)
+    scene = cv2.GaussianBlur(dice.integers(0, 256, (180, 420, 3)).astype(np.float32), (0, 0), 4) * 0.6 + 40
+    pictures, masks = [], []
+    for step in range(4):
+        picture, mask = np.ascontiguousarray(np.roll(scene, 4 * step, 1)[:, 40:360]), np.zeros((180, 320), np.uint8)
+        for target, ink in ((picture, (230, 225, 210)), (mask, 1)):
+            cv2.rectangle(target, (20, 130 - step), (70, 165 - step), ink, -1)
+            cv2.line(target, (60, 132 - step), (300, 20 - step), ink, 1)
+        pictures.append(cv2.GaussianBlur(picture, (0, 0), 0.5).clip(0, 255).astype(np.uint8))
+        masks.append(mask.astype(np.float32))
+    lines, flow, holds = thin.parts(masks[0]), np.full((90, 160, 2), (-2.0, 0), np.float32), np.ones((90, 160), np.float32)
+    assert lines[130:165, 30:60].max() == 0 and lines.sum() > 150  # the line, not the box
+    for step in (1, 2, 3):
+        before = np.maximum(masks[step - 1] - thin.parts(masks[step - 1]), lines)
+        found = thin.carried(pictures[step], pictures[step - 1], before, thin.parts(lines), flow, holds)
+        lines = np.where(found > 0.5, found, 0).astype(np.float32)
+    true = thin.parts(masks[3]) > 0
+    near = cv2.dilate(true.astype(np.uint8), np.ones((3, 3))) > 0
+    assert (true & (cv2.dilate(lines, np.ones((3, 3))) > 0)).sum() > 0.85 * true.sum()
+    assert ((lines > 0) & near).sum() > 0.85 * (lines > 0).sum()
