@@ -20,7 +20,7 @@ from .tracks import Tracks
 
 FAR = 20.0  # px beyond which an error counts no more
 ASKEW = 0.015  # the largest p1, p2 that a lens is believed to have
-PER_VIEW, ROUNDS = 200, 20  # of the adjustments that decide
+PER_VIEW, ROUNDS = 200, 10  # of the adjustments that decide
 
 
 def choose(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State]:
@@ -49,9 +49,14 @@ def adjusted(
     By our own adjustment while all its views fit into one small matrix; by pycolmap's beyond, and for a zoom, where it gets further
     along the valley of lenses and depths that explain alike.
     """
-    if not zoom and 6 * np.count_nonzero(state.posed) + 5 <= DENSE:
+    if not zoom and short(state):
         return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds)
     return bundle.adjusted(pycolmap, state, tracks, use, loss, model, known, zoom, rounds, fixed=model == "OPENCV")
+
+
+def short(state: State) -> bool:
+    """Whether all views fit into one small matrix."""
+    return 6 * np.count_nonzero(state.posed) + 5 <= DENSE
 
 
 def unlikely(error: NDArray[np.float64], loss: float) -> float:

@@ -20,11 +20,13 @@ from . import keyframes, lenses
 from .bundle import State, carrying, posed_by_points, triangulated
 from .tracks import Tracks
 
+START = "start.npz"
 SHARED = 30  # tracks that a pair of keyframes must share
 SEED = 7
 COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before and after all is adjusted
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
 GUESSES = (0.65, 1.1)  # focal lengths in widths, where the pictures do not tell
+MAPPING = 20  # rounds of adjustment within a global mapping
 MAPPED = 300  # tracks of each keyframe that a map is made from: it is where the adjustment starts
 HELD = 8  # one track of so many is kept from the maps, to judge them by
 WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
@@ -50,9 +52,11 @@ def per_view(views: int) -> int:
     return int(np.clip(ALL // max(views, 1), *PER_VIEW))
 
 
-def write_job(folder: Path, job: Job, tracks: Tracks) -> None:
-    """Lay the job down for `main`."""
+def write_job(folder: Path, job: Job, tracks: Tracks, start: State | None = None, keys: list[int] | None = None) -> None:
+    """Lay the job down for `main`; with a `start` nothing is mapped, its poses and those `keys` are taken."""
     folder.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        np.savez(folder / START, pose=start.pose, posed=start.posed, focal=start.focal, distortion=start.distortion, keys=np.array(keys, np.int64))
     (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     np.savez(folder / "tracks.npz", track=tracks.track, view=tracks.view, xy=tracks.xy, moving=tracks.moving)
 
@@ -67,24 +71,39 @@ def main(folder: Path) -> None:
     job = replace(job, size=tuple(job.size))
     with np.load(folder / "tracks.npz", allow_pickle=False) as file:
         tracks = Tracks(file["track"], file["view"], file["xy"], file["moving"])
+    start = folder / START
+    answer = _adjusted(pycolmap, job, tracks, start) if start.is_file() else _solved(pycolmap, job, tracks, folder)
+    state, use, keys, number, mapper = answer
+    np.savez(
+        folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
+        use=use, keys=np.array(keys, np.int64), passes=number, mapper=np.array(mapper),
+    )
+
+
+def _solved(pycolmap: Any, job: Job, tracks: Tracks, folder: Path) -> tuple[State, NDArray[np.bool_], list[int], int, str]:
+    """Mapped and adjusted: the state, the observations [N] it rests on, its keyframes, the number of passes, and by which way."""
     use, number = ~tracks.moving, 0
     while True:
         number += 1
         keys = keyframes.choose(tracks.where(use), job.views, job.size[0])
         state, mapper = _best_map(pycolmap, job, tracks, use, keys, folder)
         if state.posed.sum() < 3:
-            break
+            return state, use, keys, number, mapper
         print("adjust", flush=True)
         state, fits = _completed(pycolmap, job, state, tracks, use)
         lost = float((use & ~fits).sum() / use.sum())
         use = fits
         if number >= job.passes or lost < CHANGED:
-            state, use = _finished(pycolmap, job, state, tracks, use, keys)
-            break
-    np.savez(
-        folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
-        use=use, keys=np.array(keys, np.int64), passes=number, mapper=np.array(mapper),
-    )
+            return (*_finished(pycolmap, job, state, tracks, use, keys), keys, number, mapper)
+
+
+def _adjusted(pycolmap: Any, job: Job, tracks: Tracks, start: Path) -> tuple[State, NDArray[np.bool_], list[int], int, str]:
+    """The same from poses that are there already."""
+    with np.load(start, allow_pickle=False) as file:
+        blank, keys = np.full((int(tracks.track.max()) + 1, 3), np.nan), file["keys"].tolist()
+        state = State(job.size, file["focal"], file["distortion"], file["pose"], file["posed"], blank)
+    state, fits = _completed(pycolmap, job, state, tracks, ~tracks.moving)
+    return (*_finished(pycolmap, job, state, tracks, fits, keys), keys, 1, "given")
 
 
 def _best_map(
@@ -208,6 +227,7 @@ def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job, mappe
     for part in (inner, inner.rotation_averaging, inner.global_positioning, inner.retriangulation):
         part.random_seed = SEED
     inner.bundle_adjustment.refine_focal_length = not job.known
+    inner.bundle_adjustment.ceres.solver_options.max_num_iterations = MAPPING  # it would creep along the valley of lenses and depths
     return pycolmap.global_mapping(database, folder, out, options=options)
 
 
@@ -247,7 +267,7 @@ def _finished(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArra
     chosen, model = carrying(tracks, fits, per_view(job.views)), job.model
     if not job.zoom:
         model, state = lenses.choose(pycolmap, state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
-    state = lenses.adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known, job.zoom)
+    state = lenses.adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known, job.zoom, 12 if lenses.short(state) and not job.zoom else 30)
     state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE
 

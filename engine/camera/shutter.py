@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import lens
-from ..geometry.pose import rotation_from_vector, vector_from_rotation
+from ..geometry.pose import pose, rotation_from_vector, vector_from_rotation
 from ..geometry.reprojection import sum_by
 from . import adjust
 from .bundle import State, triangulated
@@ -44,33 +44,43 @@ class Readout:
         return abs(self.share) / max(self.sigma, 1e-9)
 
 
-def told(state: State, tracks: Tracks, loss: float, limit: float, start: Readout, *, zoom: bool, known: bool, turning: bool) -> Readout:
-    """The readout that poses, points, lens and observations [N] (px as the picture has them) agree on, adjusted together with them.
+def told(
+    state: State, tracks: Tracks, loss: float, limit: float, start: Readout, *, zoom: bool, known: bool, turning: bool
+) -> tuple[Readout, State, State]:
+    """The readout, the state as adjusted without it and with it: of what was asked, poses and lens alone.
+
+    It is the one that poses, points, lens and observations [N] (px as the picture has them) agree on, adjusted together with them.
 
     Of a long shot only the stretch that moves most is asked. `limit` is the px by which an observation may miss its point.
     """
     state = replace(state, posed=state.posed & _liveliest(tracks, len(state.posed)))
-    share, sigma = start.share, UNKNOWN
+    share, sigma, plain = start.share, UNKNOWN, None
     for _ in range(AGAIN):
         straight = straightened(state, tracks, replace(start, share=share))
         state = _aimed(state, straight) if turning else triangulated(state, straight, limit)
         use = state.errors(straight) < limit
         use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
         if use.sum() < LEAST:
-            return replace(start, sigma=UNKNOWN)
+            return replace(start, sigma=UNKNOWN), state, state
         bundle, few, posed = adjust.of_state(
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
         late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
+        plain = plain or _as(state, posed, adjust.adjust(bundle, few, loss, ROUNDS))
         best = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
         sigma = adjust.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
-        pose, focal = state.pose.copy(), state.focal.copy()
-        pose[posed, :3, :3], pose[posed, :3, 3], focal[posed] = best.rotation, best.translation, np.exp(best.log_focal)
-        state = replace(state, pose=pose, focal=focal, distortion=best.distortion)
+        state = _as(state, posed, best)
         if abs(best.readout) < STILL or abs(share) < 2 * sigma:
             break
-    return Readout(share, sigma, start.axis)
+    return Readout(share, sigma, start.axis), plain or state, state
+
+
+def _as(state: State, posed: Index, best: adjust.Bundle) -> State:
+    """The state with the adjusted poses and lens of its `posed` views."""
+    matrices, focal = state.pose.copy(), state.focal.copy()
+    matrices[posed], focal[posed] = pose(best.rotation, best.translation), np.exp(best.log_focal)
+    return replace(state, pose=matrices, focal=focal, distortion=best.distortion)
 
 
 def _aimed(state: State, tracks: Tracks) -> State:

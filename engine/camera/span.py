@@ -33,6 +33,7 @@ GLANCE = 120  # views at which a zoom is tried before it is solved
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 STRAIGHTER = 3  # solves with the readout taken out, at most
 GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
+FORESEEN = 0.97  # the same foreseen by an adjustment of a part, from which on it is tried
 SETTLED = 0.02  # change of the readout that calls for no further one
 
 
@@ -118,26 +119,34 @@ def _straightened(question: Question, rolling: Solved) -> Solved:
     if given:
         readout = Readout(options.readout, 0.0, _axes(question)[0])
     else:
-        readout = max((_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)), key=lambda one: one.surely)
-        if options.shutter == "auto" and not judgement.rolls(readout.share, readout.sigma):
+        looks = [_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)]
+        readout, left, right = max(looks, key=lambda look: look[0].surely)
+        if options.shutter == "auto" and not (judgement.rolls(readout.share, readout.sigma) and _foreseen(rolling, left, right, readout) < FORESEEN):
             return replace(rolling, readout=readout)
     before, answer, sure = _miss(rolling), rolling, options.shutter == "rolling"
     for _ in range(STRAIGHTER):
         tracks = shutter.straightened(answer.state, raw, readout)
         try:
-            answer = _solved(replace(question, tracks=tracks))
+            answer = _solved_again(replace(question, tracks=tracks), answer)
         except (ShotFailure, ChildFailure):
             doubt = "the rolling shutter is left in: without it no camera was found" if sure else rolling.doubt
             return replace(rolling, readout=readout, doubt=doubt)
         gain = _miss(answer) / max(before, 1e-9)
-        found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)
-        # What moves or slips can look like a readout too, but taking that out explains nothing.
+        found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)[0]
         if not sure and (gain > GAINS or not judgement.rolls(found.share, found.sigma)):
             return replace(rolling, readout=found)
         settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
         if settled:
             break
-    return replace(answer, method=f"{answer.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
+    return replace(answer, method=f"{rolling.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
+
+
+def _solved_again(question: Question, before: Solved) -> Solved:
+    """The answer solved again from tracks that have shifted a little: what kind of shot it is, and where it leads, is known."""
+    tracks = replace(question.tracks, moving=before.tracks.moving)
+    if before.motion == "tripod":
+        return _turned(question, tracks, before.diagnosis)
+    return _travelled(question, tracks, before.diagnosis, before.lens == "zoom", before)
 
 
 def _axes(question: Question) -> tuple[str, ...]:
@@ -145,9 +154,22 @@ def _axes(question: Question) -> tuple[str, ...]:
     return ("columns", "rows") if question.size[1] > question.size[0] else ("rows",)
 
 
-def _told(answer: Solved, raw: Tracks, start: Readout, options: Solve) -> Readout:
+def _told(answer: Solved, raw: Tracks, start: Readout, options: Solve) -> tuple[Readout, State, State]:
     zoom, known, turning = answer.lens == "zoom", answer.lens == "known", answer.motion == "tripod"
     return shutter.told(answer.state, raw, options.loss, mapping.FINE, start, zoom=zoom, known=known, turning=turning)
+
+
+def _foreseen(rolling: Solved, left: State, right: State, readout: Readout) -> float:
+    """The part of the error that taking the readout out is likely to leave.
+
+    What moves or slips can look like a readout too, but taking that out explains nothing.
+    """
+    if rolling.motion == "tripod":
+        return 0.0
+    raw = rolling.tracks.where(left.posed[rolling.tracks.view])
+    straight = shutter.straightened(right, raw, readout)
+    miss = [_missed(bundle.triangulated(state, tracks, mapping.FINE), tracks) for state, tracks in ((left, raw), (right, straight))]
+    return miss[1] / max(miss[0], 1e-9)
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
@@ -213,20 +235,21 @@ def _spread(state: State) -> list[int]:
     return sorted({int(posed[k]) for k in np.linspace(0, len(posed) - 1, 12).astype(int)})
 
 
-def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, zoom: bool) -> Solved:
+def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, zoom: bool, start: Solved | None = None) -> Solved:
+    """A camera that travels, mapped afresh or from the poses of a `start`."""
     options, views = question.options, question.views
     known = options.lens == "known"
     job = mapping.Job(
         question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
     )
     shutil.rmtree(question.folder, ignore_errors=True)
-    mapping.write_job(question.folder, job, tracks)
+    mapping.write_job(question.folder, job, tracks, *((start.state, start.keys) if start else ()))
     child.run("engine.camera.mapping", question.folder, lambda line: question.step())
     state, fits, keys, way = mapping.read_answer(question.folder, job)
     shutil.rmtree(question.folder)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
-    method = f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
+    method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
     state, sigma = _own(state, tracks, fits, options.loss, zoom, known, ROUNDS if zoom else 0)
     if zoom:
         state = bundle.triangulated(state, tracks, mapping.FINE)

@@ -88,7 +88,18 @@ def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None
     assert np.allclose(far.errors(tracks)[seen], truth.errors(tracks)[seen], atol=1e-6)  # straight ahead, one is as good as the other
     found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3)
     assert focal.odd(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0]))) and not focal.odd(found)
-    assert sigma > 0.1 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
+    assert sigma > 0.05 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
+
+
+def test_the_valley_is_walked_to_its_bottom() -> None:
+    """Where turns tell the focal length well, though an adjustment of all at once creeps: it is found from far off, by no more than it is said to be."""
+    tracks = make(path(VIEWS, travel=0.5), FIXED, distortion=(0, 0, 0, 0), noise=0.1, points=300)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    truth = bundle.State(SIZE, FIXED, np.zeros(4), invert(path(VIEWS, travel=0.5)), np.ones(VIEWS, bool), blank)
+    truth = bundle.triangulated(truth, tracks, 3.0)
+    for ratio in (0.8, 1.3):
+        found, sigma = focal.settled(focal.stretched(truth, ratio), tracks, 0.3)
+        assert sigma < 0.02 and abs(np.log(found.focal[0] / 520)) < 3 * sigma
 
 
 def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
@@ -212,7 +223,7 @@ def test_a_rolling_shutter_is_found_and_taken_out(tmp_path: Path) -> None:
     error, readout = judge(answer, poses, focal), answer.readout
     assert abs(readout.share - 0.6) < 3 * readout.sigma and readout.sigma < 0.04 and readout.axis == "rows"
     assert error.ate_percent < 0.2 and error.focal_percent < 1  # left in: 0.7 and 5
-    assert answer.gain < 0.8 and "rolling shutter taken out" in answer.method
+    assert answer.gain < 0.8 and answer.method.startswith("free camera: global mapping") and answer.method.endswith("rolling shutter taken out")
     kept = answer.tracks.xy + answer.shift
     assert np.allclose(kept, tracks.long(3).xy) and np.linalg.norm(answer.shift, axis=1).max() > 2
 
@@ -228,7 +239,7 @@ def test_a_tripod_tells_its_readout(readout: float) -> None:
     blank = np.zeros((int(tracks.track.max()) + 1, 3))
     state = bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank)
     state.points[tracks.track[first]] = np.einsum("nij,nj->ni", poses[tracks.view[first], :3, :3], state.rays(tracks)[first])
-    found = shutter.told(state, tracks, 0.3, 4.0, shutter.Readout(0.0, 0.0), zoom=False, known=False, turning=True)
+    found, _, _ = shutter.told(state, tracks, 0.3, 4.0, shutter.Readout(0.0, 0.0), zoom=False, known=False, turning=True)
     assert abs(found.share - readout) < 3 * found.sigma and found.sigma < 0.05
 
 
