@@ -20,7 +20,7 @@ from .tracks import Tracks
 
 Array = NDArray[np.float64]
 MOST = 120  # views that are looked at
-LONGEST = 0.5  # step of log focal length
+LONGEST = 0.25  # step of log focal length
 WALKS = ((4.0, 100, 8), (2.0, 250, 4))  # px by which an observation may miss its point, observations of a view, steps at most
 FULL = 24000, 600  # observations of all views and of one, at last
 ROUNDS = 10  # of each adjustment
@@ -39,14 +39,22 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
         before = 0.0
         for _ in range(steps):
             state, step, sigma = _step(triangulated(state, tracks, limit), tracks, loss, limit, per_view)
-            # Where the bend of the cost was taken for more than it is, each step is the same part of the one before.
-            step *= 1 / (1 - step / before) if 0 < step / (before or np.inf) < 0.6 else 1.0
-            state, before = stretched(state, float(np.exp(np.clip(step, -LONGEST, LONGEST)))), step
+            step = _paced(step, before)
+            state, before = stretched(state, float(np.exp(step))), step
             if abs(step) < CLOSE * sigma:
                 break
     views = np.count_nonzero(state.posed)
     state, *_ = _held(triangulated(state, tracks, limit), tracks, loss, limit, min(FULL[1], max(FULL[0] // views, WALKS[0][1])), views)
     return triangulated(state, tracks, limit), sigma
+
+
+def _paced(step: float, before: float) -> float:
+    """A step longer where the ones before were too short, shorter where they went too far, and never too long."""
+    share = step / before if before else 0.0
+    if 0 < share < 0.6:  # the bend was taken for more than it is: each step is the same part of the one before
+        step /= 1 - share
+    longest = min(LONGEST, abs(before) / 2) if share < 0 else LONGEST
+    return float(np.clip(step, -longest, longest))
 
 
 def odd(state: State) -> bool:
