@@ -1,4 +1,4 @@
-"""Dense room: the method scene_flow of consistent depth — the training's input, its output, and what is seen of it; no stage."""
+"""Dense room: the methods growth and scene_flow of consistent depth — what they start from, their output, and what is seen of it; no stage."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .shot import Array, Picture, Shot
 
 WEIGHTS = ("flow", "disparity", "acceleration", "expansion", "vote")
 EVERY = 4  # epochs between previews
+SURE = 0.5  # how surely a pixel moves, 0 unknown, 1 moving, from which it goes all the way with its thing: masks take still things along
 AGREED = 0.1  # relative distance up to which a vote for a thing's depth agrees with what was found
 
 
@@ -33,8 +34,8 @@ class ByFlow:
     def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, room: Path) -> None:
         self.shot, self.folder, self.device, self.room = shot, depth, device, room / "training"
         self.size = working_size(shot.size, options.size)
+        self.trains = options.method == "scene_flow"
         self.settings = Settings(**weights(options.weights)).shortened(options.effort)
-        self._masks = {number: shot.movers(number) for number in shot.numbers}
         start = self._start()
         self.fit: Fit | None = None
         self.labels: list[np.ndarray] = []
@@ -51,8 +52,8 @@ class ByFlow:
 
     @property
     def epochs(self) -> int:
-        """Of the whole training; 0 where nothing moves."""
-        return self.settings.epochs if self.fit else 0
+        """Of the whole training; 0 where nothing moves, or growth alone is asked."""
+        return self.settings.epochs if self.fit and self.trains else 0
 
     def _start(self) -> Start:
         depths, sure, moving = [], [], []
@@ -61,12 +62,12 @@ class ByFlow:
             small = cv2.resize(np.array(depth, np.float32), self.size, interpolation=cv2.INTER_NEAREST)
             depths.append(small)
             sure.append(cv2.resize(np.array(confidence, np.float32), self.size, interpolation=cv2.INTER_NEAREST))
-            moving.append((cv2.resize(self._masks[number].astype(np.uint8), self.size, interpolation=cv2.INTER_NEAREST) > 0) & (small > 0))
+            moving.append((cv2.resize(self.shot.movers(number).astype(np.uint8), self.size, interpolation=cv2.INTER_NEAREST) > 0) & (small > 0))
         return Start(self.size, depths, sure, moving)
 
     def learn(self, report: Report, total: int) -> None:
         """Train, or go on with it; progress tells phase and loss, previews show plate, start and present depth."""
-        if self.fit is None:
+        if self.fit is None or not self.trains:
             return
         self.room.mkdir(parents=True, exist_ok=True)
         busiest = int(np.argmax([mask.mean() for mask in self.start.moving]))
@@ -101,11 +102,12 @@ class ByFlow:
 
     def frame(self, number: int, depth: Picture, confidence: Picture) -> tuple[Picture, Picture]:
         """A frame of the start, depth and confidence [H, W], with what moves as it was learned."""
-        if self.fit is None or not self._masks[number].any() or self.shot.row(number) is None:
+        mask = self.shot.movers(number)
+        if self.fit is None or not mask.any() or self.shot.row(number) is None:
             return depth, confidence
         place = self.shot.numbers.index(number)
-        things = np.where(self._masks[number] & (depth > 0), self._things(place, self.shot.size), 0)
-        moved = depth * np.exp(self._correction(place, things))
+        things = np.where(mask & (depth > 0), self._things(place, self.shot.size), 0)
+        moved = depth * np.exp(self._correction(place, things) * (self.shot.likely(number) / SURE).clip(0, 1))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 
     def _agreement(self) -> Array:
@@ -143,6 +145,9 @@ class ByFlow:
 
     def tell(self, report: Report) -> None:
         """What was done, for the report."""
+        if not self.trains:
+            report.used += "; how far movers are, by how their pictures grow" if self.fit and self._learns.any() else ""
+            return
         if self.fit is None:
             report.warning("Nothing in this shot moves by itself: there was nothing for the scene flow to learn.")
             return

@@ -1,8 +1,8 @@
 """Stage consistent_depth: depth that agrees with itself over time, at the scale of the solve; no bpy.
 
-`temporal` averages every frame with its neighbours, in seconds. `scene_flow` does so for the still scene and learns where what
-moves is, by the motion that it must have; `published` fine-tunes a depth network on whole frames (training/ holds the state of either, the
-loss curve, previews and report.html).
+`temporal` averages every frame with its neighbours, in seconds. `growth`, the default, first sets every mover's distance by how its
+picture grows. `scene_flow` goes on from there and learns where what moves is, by the motion that it must have; `published` fine-tunes
+a depth network on whole frames (training/ holds the state of either, the loss curve, previews and report.html).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _page(shot: Shot, inputs: Inputs, used: str, curve: list[dict[str, float]], 
 
 def _learner(shot: Shot, options: ConsistentDepth, inputs: Inputs, room: Path) -> ByFlow | ByNetwork | None:
     """What the chosen method trains; None where it does not."""
-    if options.method == "scene_flow":
+    if options.method in ("growth", "scene_flow"):
         return ByFlow(shot, inputs["depth"], options, inputs.device, room)
     if options.method == "published":
         return ByNetwork(shot, inputs["depth"], options, inputs.device, room, weights(options.weights), gaps(options.gaps))

@@ -17,8 +17,11 @@ Tensor = torch.Tensor
 Labels = NDArray[np.integer]
 THING = 5  # the column of Stops
 UNIT = 2.0  # the median depth of what moves, in the unit that all training uses
+AROUND = 9  # px: the neighbourhood most of which must agree
 STILL = 0.3  # px of disagreement per frame with the still scene up to which a pixel belongs to it
-MOST = 1200  # pixels kept of one frame at one gap
+MOST, FEWEST = 1200, 200  # pixels kept of one frame at one gap; the fewest that a long shot is thinned to
+LINE = 256
+ROWS = 1_000_000  # pixels kept of a whole shot
 REACHES = (6, 12, 18)  # px between a pixel and the surroundings whose growth is looked at
 DIRECTIONS = ((0, 1), (0, -1))  # what turns about an upright axis grows wider or narrower without coming nearer, but not taller
 
@@ -99,6 +102,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
     With them the things they belong to, as pictures [H, W] of numbers from 1, 0 being still.
     """
     random = np.random.default_rng(seed)
+    most = int(np.clip(ROWS // (len(shot.numbers) * len(gaps)), FEWEST, MOST))
     parts: list[list[Array]] = []
     start = replace(start, moving=[mask & ~still(shot, start, place) for place, mask in enumerate(start.moving)])
     labels = _pieces(start.moving)
@@ -112,7 +116,7 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
             y, x = np.nonzero(ahead[1])
             if not len(y):
                 continue
-            chosen = np.sort(random.choice(len(y), min(MOST, len(y)), replace=False))
+            chosen = np.sort(random.choice(len(y), min(most, len(y)), replace=False))
             y, x = y[chosen], x[chosen]
             own = np.stack([x, y], 1).astype(np.float32)
             stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, later, ahead[0][y, x], unit)]
@@ -127,32 +131,37 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
     for k in range(2):
         columns[6 * k + THING] = names[columns[6 * k + THING]]
     held = [torch.from_numpy(column) for column in columns]
-    return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(2)), *held[12:]), [names[plane] for plane in labels]
+    return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(2)), *held[12:]), [names[plane].astype(np.int32) for plane in labels]
 
 
 def still(shot: Shot, start: Start, place: int) -> Mask:
     """Pixels [H, W] that every neighbour sees where a still point at the depth of the start would be: masks take still things along."""
-    row, (height, width) = shot.row(shot.numbers[place]), start.depth[place].shape
+    row, moving = shot.row(shot.numbers[place]), start.moving[place]
+    y, x = np.nonzero(cv2.dilate(moving.astype(np.uint8), np.ones((AROUND, AROUND), np.uint8)))
+    if row is None or not len(y):
+        return np.zeros_like(moving)
+    points = _rays(shot, row, start.size, np.stack([x, y], 1)) * start.depth[place][y, x, None]
     held = []
     for gap in (gap for size in shot.gaps for gap in (size, -size)):
         there, landed = _landed(shot, start, place, gap)
-        if landed is None or row is None:
+        if landed is None:
             continue
         other = shot.row(shot.numbers[there])
-        rays, theirs = (cv2.resize(shot.rays(k), (width, height), interpolation=cv2.INTER_AREA) for k in (row, other))
         relative = shot.relative(row, other).astype(np.float32)
-        points = rays * start.depth[place][..., None] @ relative[:3, :3].T + relative[:3, 3]
-        seen = cv2.remap(theirs, landed[0][..., 0], landed[0][..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        focal = shot.camera.focal[other, 0] * width / shot.size[0]
-        miss = np.linalg.norm(points[..., :2] / np.maximum(points[..., 2:], 1e-6) - seen[..., :2], axis=-1) * focal
-        held.append(np.where(landed[2], miss * shot.step / abs(gap), np.nan))
+        moved = points @ relative[:3, :3].T + relative[:3, 3]
+        seen = _rays(shot, other, start.size, landed[0][y, x])
+        focal = shot.camera.focal[other, 0] * start.size[0] / shot.size[0]
+        miss = np.linalg.norm(moved[:, :2] / np.maximum(moved[:, 2:], 1e-6) - seen[:, :2], axis=-1) * focal
+        held.append(np.where(landed[2][y, x], miss * shot.step / abs(gap), np.nan))
     if not held:
-        return np.zeros((height, width), bool)
+        return np.zeros_like(moving)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         apart = np.nanmedian(np.stack(held), 0)
     # Single pixels agree by chance: a still thing does so over most of a neighbourhood.
-    return cv2.blur((apart < STILL).astype(np.float32), (9, 9)) > 0.5
+    agrees = np.zeros(moving.shape, np.float32)
+    agrees[y, x] = apart < STILL
+    return cv2.blur(agrees, (AROUND, AROUND)) > 0.5
 
 
 def _pieces(moving: list[Mask]) -> list[Labels]:
@@ -225,9 +234,15 @@ def _stop(shot: Shot, start: Start, labels: list[Labels], place: int, at: Pictur
     row = shot.row(shot.numbers[place])
     width, height = start.size
     x, y = (np.rint(at[:, k]).astype(int).clip(0, length - 1) for k, length in ((0, width), (1, height)))
-    scale = np.array([shot.size[0] / width, shot.size[1] / height], np.float32)
-    spot = (at + 0.5) * scale - 0.5  # the rays are those of the shot's size
-    ray = cv2.remap(shot.rays(row), spot[:, :1].astype(np.float32), spot[:, 1:].astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    ray = _rays(shot, row, start.size, at)
     log = np.log(np.maximum(start.depth[place][y, x], 1e-9) * unit).astype(np.float32)
     sure = start.confidence[place][y, x].astype(np.float32)
-    return [np.full(len(at), place), at.astype(np.float32), ray[:, 0].astype(np.float32), log, sure, labels[place][y, x]]
+    return [np.full(len(at), place), at.astype(np.float32), ray, log, sure, labels[place][y, x]]
+
+
+def _rays(shot: Shot, row: int, size: tuple[int, int], at: Picture) -> Picture:
+    """Rays [N, 3], z = 1, through pixel indices `at` [N, 2] of a picture of `size`; the shot's own are of its own size."""
+    spot = (at + 0.5) * (np.array(shot.size, np.float32) / np.array(size, np.float32)) - 0.5
+    # OpenCV fetches for pictures that are less than 32768 high and wide: the list is laid out as one.
+    x, y = np.pad(spot.astype(np.float32), ((0, -len(spot) % LINE), (0, 0)), mode="edge").T.reshape(2, -1, LINE)
+    return cv2.remap(shot.rays(row), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3)[: len(spot)]

@@ -34,14 +34,26 @@ def curves(table: Table, things: int, frames: int) -> Curves:
     out = np.zeros((things, frames))
     for thing in np.unique(owner):
         own = owner == thing
-        trust = np.bincount(first[own], sure[own] / (1 - sure[own]), frames) / np.maximum(np.bincount(first[own], minlength=frames), 1)
-        # Squared: many frames that only guess must not outvote a few that saw where the thing stands.
-        votes = (trust / BELIEVED) ** 2
-        told = _pairs(first[own & usable], last[own & usable], miss[own & usable], frames)
-        if _foretells(told, votes):
-            seen = np.bincount(first[own], minlength=frames) + np.bincount(last[own], minlength=frames)
-            out[thing] = _held(_curve(told, votes), seen, votes)
+        # Of the frames it is seen in: a long shot shows many things, each for a while.
+        begin, end = int(first[own].min()), int(last[own].max()) + 1
+        curve = _of_one(first[own] - begin, last[own] - begin, miss[own], usable[own], sure[own], end - begin)
+        out[thing] = np.pad(curve, (begin, frames - end), mode="edge")
     return out
+
+
+def _of_one(
+    first: NDArray[np.integer], last: NDArray[np.integer], miss: NDArray[np.floating], usable: NDArray[np.bool_], sure: NDArray[np.floating],
+    frames: int,
+) -> Curves:
+    """Corrections [frames] of one thing."""
+    trust = np.bincount(first, sure / (1 - sure), frames) / np.maximum(np.bincount(first, minlength=frames), 1)
+    # Squared: many frames that only guess must not outvote a few that saw where the thing stands.
+    votes = (trust / BELIEVED) ** 2
+    told = _pairs(first[usable], last[usable], miss[usable], frames)
+    if not _foretells(told, votes):
+        return np.zeros(frames)
+    seen = np.bincount(first, minlength=frames) + np.bincount(last, minlength=frames)
+    return _held(_curve(told, votes), seen, votes)
 
 
 def _held(curve: Curves, pixels: NDArray[np.integer], votes: Curves) -> Curves:

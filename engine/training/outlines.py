@@ -44,17 +44,14 @@ def spans(start: Start, labels: list[Labels], things: int) -> tuple[Spans, Spans
 def levels(start: Start, labels: list[Labels], curves: Spans) -> Spans:
     """By how much the corrected log depths of every thing [things, frames] are to be shifted as a whole [things]."""
     near, far = spans(start, labels, len(curves))
-    out = np.zeros(len(curves))
-    for thing in range(1, len(curves)):
-        depth, sure = np.full(len(labels), np.nan), np.zeros(len(labels))
-        for place, plane in enumerate(labels):
+    depth, sure = np.full(curves.shape, np.nan), np.zeros(curves.shape)
+    for place, plane in enumerate(labels):
+        for thing in np.unique(plane[plane > 0]):
             own = plane == thing
-            if own.any():
-                sure[place] = np.median(start.confidence[place][own])
-                depth[place] = np.log(np.median(start.depth[place][own])) + curves[thing, place]
-        if sure.max() < CERTAIN:  # what was seen standing, if only in one frame, stays there
-            out[thing] = level(depth, near[thing], far[thing])
-    return out
+            sure[thing, place] = np.median(start.confidence[place][own])
+            depth[thing, place] = np.log(np.median(start.depth[place][own])) + curves[thing, place]
+    # What was seen standing, if only in one frame, stays there.
+    return np.array([0.0 if own.max() >= CERTAIN else level(*parts) for own, *parts in zip(sure, depth, near, far)])
 
 
 def level(curve: Spans, near: Spans, far: Spans) -> float:

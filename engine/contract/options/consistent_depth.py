@@ -14,8 +14,9 @@ class ConsistentDepth:
     """Depth that agrees with itself over time."""
 
     method: str = option(
-        "temporal", "Method", "How frames are brought to agree",
+        "growth", "Method", "How frames are brought to agree",
         choices=(
+            ("growth", "Along flow, movers by growth", "Robust averaging; how a moving thing grows in the picture tells how near it comes; in seconds"),
             ("temporal", "Along flow", "Robust averaging along optical flow, in seconds"),
             ("scene_flow", "Scene flow", "Learns where moving things are from how they must have moved, in minutes"),
             ("published", "Scene flow, as published", "Fine-tunes a depth network on whole frames, in hours; wants a GPU"),
