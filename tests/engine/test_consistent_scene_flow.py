@@ -112,6 +112,32 @@ def test_a_mover_is_brought_to_where_its_motion_says(made, done) -> None:
     assert after[1] < 0.001  # the wall stays where it was
 
 
+def test_growth_alone_brings_it_there_at_once(made, tmp_path) -> None:
+    folders, truth, masks = made
+    before = error_of(folders["depth"], truth, masks)
+    report, _ = carry_out(folders, tmp_path, o.ConsistentDepth(gaps="1,2,4"))
+    after = error_of(tmp_path, truth, masks)
+    assert after[0] < 0.35 * before[0] and after[1] < 0.001
+    assert "grow" in report.used and not (tmp_path / "training").exists()
+
+
+def test_what_a_still_point_explains_stays(made, tmp_path) -> None:
+    """Masks take still things along: where the verdict on single pixels is in doubt, depth is left as it was."""
+    folders, _, masks = made
+    mine = {**folders, "scene_movers": tmp_path / "scene_movers"}
+    upper = np.zeros_like(masks)
+    for k in range(COUNT):
+        rows = np.flatnonzero(masks[k].any(1))
+        upper[k, : int(rows.mean())] = masks[k, : int(rows.mean())]
+        write_png(mine["scene_movers"] / f"{k + 1:06d}.png", masks[k].astype(np.uint8) * 255)
+        write_png(mine["scene_movers"] / "likely" / f"{k + 1:06d}.png", np.where(upper[k], 128, np.where(masks[k], 255, 0)).astype(np.uint8))
+    carry_out(mine, tmp_path / "done", o.ConsistentDepth(gaps="1,2,4", reach=0))
+    start, found = (np.stack([read_depth(room / f"{k + 1:06d}.exr")[0] for k in range(COUNT)]) for room in (folders["depth"], tmp_path / "done"))
+    moved = np.abs(np.log(found / start))
+    assert moved[upper].max() < 0.005  # 128 of 255 is not quite in doubt
+    assert moved[-1][masks[-1] & ~upper[-1]].mean() > 0.2
+
+
 def test_confidence_tells_which_votes_agreed(done, made) -> None:
     confidence = np.stack([read_depth(done[0] / f"{k + 1:06d}.exr")[1] for k in range(COUNT)])
     assert 0.1 < confidence[made[2]].mean() <= 0.5
