@@ -81,7 +81,7 @@ def test_the_card_refuses_what_a_card_refuses(card) -> None:  # noqa: F811
     assert there.cpu().tolist() == [1, 5, 5]
 
 
-@pytest.mark.parametrize("method", ["temporal", "scene_flow"])
+@pytest.mark.parametrize("method", ["growth", "scene_flow"])
 def test_depth_of_still_and_moving(request, folders, tmp_path, method) -> None:
     def make(device: torch.device) -> list[np.ndarray]:
         mine, root = dict(folders), tmp_path / device.type
@@ -91,7 +91,7 @@ def test_depth_of_still_and_moving(request, folders, tmp_path, method) -> None:
         masks = [read_png(path) for path in sorted(mine["scene_movers"].glob("*.png"))]
         return masks + [plane for name in ("depth", "consistent_depth") for path in sorted(mine[name].glob("*.exr")) for plane in read_depth(path)]
 
-    both(request, make, 1e-4 if method == "temporal" else 1e-2)
+    both(request, make, 1e-4 if method == "growth" else 1e-2)
 
 
 def test_a_guess_of_depth(request, folders, tmp_path) -> None:
