@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import RequestFailure
+from ..geometry.blobs import Box, framed
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
@@ -21,6 +22,8 @@ NUMBERS = {"box": 4, "in": 2, "out": 2}
 REACH = 0.12  # of the longer side: how far from a point without a box the subject is looked for first
 DOT = 0.008  # of the longer side: radius round a point that is surely what it says
 ROUNDS = 5
+SAME = 8  # of 255: difference of colour up to which what hangs together with a point is what the point says
+RING = 0.3  # of a box's shorter side: what lies so near around it tells its scenery's colours
 _PART = re.compile(r"\s*(\d+)(?:#(\d+))?\s+(box|in|out)\s+([-\d.,\s]+)\s*")
 
 
@@ -55,22 +58,37 @@ def _is_number(text: str) -> bool:
 
 def seed(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None = None) -> Picture:
     """The mask [H, W] of what is meant in an RGB picture [H, W, 3]; `drawn` is a mask that the points correct. GrabCut (Rother 2004)."""
-    states = _start(picture.shape[:2], prompt, drawn)
-    sure = np.isin(states, (cv2.GC_BGD, cv2.GC_FGD))
-    said = states.copy()
-    cv2.setRNGSeed(1)  # its colour clusters start at random
-    if (states % 2 == 1).any() and (states % 2 == 0).any():
-        cv2.grabCut(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), states, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
-    states[sure] = said[sure]
-    found = (states % 2).astype(np.uint8)
+    states = _start(picture, prompt, drawn)
+    part = _about(states) if prompt.box and drawn is None else (slice(None), slice(None))
+    found = np.zeros_like(states)
+    found[part] = _cut(np.ascontiguousarray(picture[part]), np.ascontiguousarray(states[part]))
     return _meant(found, prompt).astype(np.float32)
 
 
-def _start(shape: tuple[int, int], prompt: Prompt, drawn: Picture | None) -> NDArray[np.uint8]:
+def _about(states: NDArray[np.uint8]) -> Box:
+    """A box and a little around it: what lies further off may well have the subject's colours."""
+    inside = states != cv2.GC_BGD
+    box = framed(inside, 0)
+    if box is None:
+        return slice(None), slice(None)
+    rows, columns = box
+    return framed(inside, round(RING * min(rows.stop - rows.start, columns.stop - columns.start))) or box
+
+
+def _cut(picture: NDArray[np.uint8], states: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """1 on what GrabCut finds, what is sure left as it is."""
+    said, sure = states.copy(), np.isin(states, (cv2.GC_BGD, cv2.GC_FGD))
+    cv2.setRNGSeed(1)  # its colour clusters start at random
+    if (states % 2 == 1).any() and (states % 2 == 0).any():
+        cv2.grabCut(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), states, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return np.where(sure, said, states) % 2
+
+
+def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None) -> NDArray[np.uint8]:
     """GrabCut's four states: what is sure and what is likely."""
-    height, width = shape
-    longest = max(shape)
-    states = np.full(shape, cv2.GC_PR_BGD, np.uint8)
+    height, width = picture.shape[:2]
+    longest = max(height, width)
+    states = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     if drawn is not None:
         near = 2 * round(REACH * longest / 6) + 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (near, near))
@@ -86,14 +104,28 @@ def _start(shape: tuple[int, int], prompt: Prompt, drawn: Picture | None) -> NDA
     else:
         for x, y in prompt.inside:
             cv2.circle(states, (round(x * width), round(y * height)), round(REACH * longest), cv2.GC_PR_FGD, -1)
-    for points, state in ((prompt.inside, cv2.GC_FGD), (prompt.outside, cv2.GC_BGD)):
+    said = ((prompt.inside, cv2.GC_FGD), (prompt.outside, cv2.GC_BGD))
+    for points, state in said:
+        for point in points:
+            states[_alike(picture, point) & (states != cv2.GC_BGD)] = state
+    for points, state in said:
         for x, y in points:
             cv2.circle(states, (round(x * width), round(y * height)), max(1, round(DOT * longest)), state, -1)
     return states
 
 
+def _alike(picture: NDArray[np.uint8], point: tuple[float, ...]) -> NDArray[np.bool_]:
+    """What hangs together with a point, has its colour, and is not far from it."""
+    height, width = picture.shape[:2]
+    x, y = (min(length - 1, max(0, round(part * length))) for part, length in zip(point, (width, height)))
+    same, near = np.zeros((height + 2, width + 2), np.uint8), np.zeros((height, width), np.uint8)
+    cv2.floodFill(cv2.blur(picture, (3, 3)), same, (x, y), 0, (SAME,) * 3, (SAME,) * 3, 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | 1 << 8)
+    cv2.circle(near, (x, y), round(REACH * max(height, width)), 1, -1)
+    return (same[1:-1, 1:-1] & near) > 0
+
+
 def _meant(found: NDArray[np.uint8], prompt: Prompt) -> NDArray[np.uint8]:
-    """Of the blobs found, those under a point, or without points the larger ones; without pinholes."""
+    """Of the blobs found, those under a point, and within a box or without points the larger ones as well; without pinholes."""
     height, width = found.shape
     found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     count, label, about, _ = cv2.connectedComponentsWithStats(found, connectivity=8)
@@ -101,7 +133,8 @@ def _meant(found: NDArray[np.uint8], prompt: Prompt) -> NDArray[np.uint8]:
         return found
     areas = about[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    if prompt.inside:
-        under = {int(label[min(height - 1, round(y * height)), min(width - 1, round(x * width))]) for x, y in prompt.inside}
-        return np.isin(label, sorted(under - {0})).astype(np.uint8)
-    return (areas > 0.1 * areas.max())[label].astype(np.uint8)
+    large = areas > 0.1 * areas.max() if prompt.box or not prompt.inside else np.zeros(count, bool)
+    for x, y in prompt.inside:
+        large[label[min(height - 1, round(y * height)), min(width - 1, round(x * width))]] = True
+    large[0] = False
+    return large[label].astype(np.uint8)

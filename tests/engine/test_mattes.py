@@ -182,6 +182,25 @@ def test_a_box_and_points_find_what_lies_there():
     assert sorted(prompts.read("3#2 box 0,0,1,1; 5 in .5,.5;")) == [1, 2]
 
 
+def test_scenery_far_from_a_box_teaches_nothing_and_a_point_adds_a_part_of_its_colour():
+    dice = np.random.default_rng(6)
+    figure, trousers = np.zeros((H, W), bool), np.zeros((H, W), bool)
+    figure[40:80, 80:110], trousers[84:130, 80:110] = True, True
+    picture = np.full((H, W, 3), (60, 120, 60), np.float32)
+    picture[:, 160:] = (220, 220, 215)  # a wall of the figure's colour
+    picture[30:140, 70:78] = (30, 25, 30)  # a post of the trousers' colour
+    picture[figure], picture[trousers] = (220, 220, 215), (30, 25, 30)
+    picture = np.clip(picture + dice.normal(0, 2, (H, W, 3)), 0, 255).astype(np.uint8)
+
+    def found(more: str) -> np.ndarray:
+        text = f"7 box {76 / W},{36 / H},{114 / W},{134 / H}" + more
+        return prompts.seed(picture, prompts.read(text)[1][7]) > 0.5
+
+    assert found("")[figure].mean() > 0.95
+    both = found(f"; 7 in {95 / W},{110 / H}")
+    assert both[figure].mean() > 0.95 and both[trousers].mean() > 0.9 and both[:, 160:].sum() == 0
+
+
 def test_everybody_told_apart_by_what_is_nearest():
     labels = np.zeros((H, W), np.uint8)
     labels[60:120, 40:80], labels[60:120, 200:260] = 1, 4
