@@ -89,6 +89,7 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
             found = results.of_folder(Path(bpy.path.abspath(self.folder)))
         else:
             found = results.of_stages(folders_of(clip, context.scene))
+        self._frames = found.get("frames")
         wants = tuple(want.strip() for want in self.wants.split(",") if want.strip()) or tuple(OFFERS)
         if not any(all(kind in found for kind in OFFERS[want]) for want in wants if want in OFFERS):
             self.report({"ERROR"}, say("There is nothing to import yet: recover something first."))
@@ -99,6 +100,8 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
         clip = self.find(context)
         if clip is not None and (shown := footage.of(clip)) != clip:
             self.report({"INFO"}, say("Blender reads this clip otherwise than the engine: behind the camera stands '{name}'.", name=shown.name))
+        elif clip is not None and footage.slips(clip, self._frames):
+            self.report({"WARNING"}, say("Blender reads this clip otherwise than the engine, whose frames are not here: import from the cache."))
 
     def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
         context.window_manager.event_timer_remove(self._timer)

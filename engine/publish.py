@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -11,13 +13,14 @@ from .store import DONE, beside, read_json, write_json
 
 # want -> (stage, folder inside the user's)
 PLACES = {
-    "camera": (("orient", "camera"),),
+    "camera": (("orient", "camera"), ("frames", "frames")),
     "depth": (("consistent_depth", "depth"),),
     "cloud": (("cloud", "cloud"),),
     "mattes": (("mattes", "mattes"),),
     "slowmo": (("interpolate", "slowmo"), ("retime", "slowmo")),
     "export": (("export", "export"),),
 }
+LARGE = "frames"  # its pictures are for programs that read the clip otherwise: linked, never copied; clip.json tells whether
 MANIFEST = ".unflatten.json"  # what an earlier run laid here, so that it can be taken away again
 
 
@@ -26,7 +29,7 @@ def publish(folders: dict[str, Path], wants: tuple[str, ...], out: Path) -> None
     out.mkdir(parents=True, exist_ok=True)
     manifest: dict[str, list[str]] = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
     for want in wants:
-        laid = [_lay(source, out, target) for source, target in _files(folders, want)]
+        laid = [target for source, target in _files(folders, want) if _lay(source, out, target)]
         for stale in set(manifest.get(want, [])) - set(laid):
             _remove(out, stale)
         manifest[want] = laid
@@ -43,13 +46,27 @@ def _files(folders: dict[str, Path], want: str) -> Iterator[tuple[Path, str]]:
                 yield source, f"{name}/{source.relative_to(root).as_posix()}"
 
 
-def _lay(source: Path, out: Path, name: str) -> str:
+def _lay(source: Path, out: Path, name: str) -> bool:
+    """Whether the file is there now."""
+    if name.startswith(f"{LARGE}/") and source.suffix == ".png" and not _links(source.parent, out):
+        return False
     with beside(out / name) as fresh:
         try:
             os.link(source, fresh)
         except OSError:  # another disk, or one without links
             shutil.copyfile(source, fresh)
-    return name
+    return True
+
+
+@cache
+def _links(source: Path, out: Path) -> bool:
+    """Whether the disk of `out` can hold links to files of `source`."""
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".unflatten-") as trial:
+            os.link(next(path for path in source.iterdir() if path.is_file()), Path(trial) / "link")
+    except OSError:
+        return False
+    return True
 
 
 def _remove(out: Path, name: str) -> None:

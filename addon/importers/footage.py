@@ -29,16 +29,17 @@ def of(clip: bpy.types.MovieClip) -> bpy.types.MovieClip:
 
 def import_footage(clip: bpy.types.MovieClip, frames: Path | None) -> bpy.types.MovieClip:
     """Let the clip be seen as the engine read it: its pixels by their aspect, and where that is not enough, the engine's frames in its place."""
-    numbers = place.numbered(frames, ".png") if frames else []
     before = of(clip)
-    if not numbers:
+    if frames is None:
         return before
-    about = json.loads((frames / "clip.json").read_text(encoding="utf-8"))
+    about, numbers = json.loads((frames / "clip.json").read_text(encoding="utf-8")), place.numbered(frames, ".png")
     alike = is_shown(clip, about)
     if alike:
         _square(clip, Fraction(about.get("aspect", "1/1")))
-    if not alike or ROLE in clip.unflatten.made:
-        place.made(clip, ROLE).clip = None if alike else _stand_in(clip, frames / f"{numbers[0]:06d}.png", numbers[0])
+    if not alike and numbers:
+        place.made(clip, ROLE).clip = _stand_in(clip, frames / f"{numbers[0]:06d}.png", numbers[0])
+    elif alike and ROLE in clip.unflatten.made:
+        place.made(clip, ROLE).clip = None
     for data in bpy.data.cameras:
         for picture in data.background_images:
             if picture.clip == before:
@@ -56,6 +57,11 @@ def _stand_in(clip: bpy.types.MovieClip, path: Path, number: int) -> bpy.types.M
     made.frame_start = number + place.frame_shift(clip)
     place.colour_alike(made.colorspace_settings, clip)
     return made
+
+
+def slips(clip: bpy.types.MovieClip, frames: Path | None) -> bool:
+    """Whether the recovered camera slips on what stands behind it: Blender reads the clip otherwise, and the engine's frames are not there."""
+    return frames is not None and of(clip) == clip and not is_shown(clip, json.loads((frames / "clip.json").read_text(encoding="utf-8")))
 
 
 def is_shown(clip: bpy.types.MovieClip, about: dict[str, Any]) -> bool:
