@@ -48,6 +48,17 @@ def test_frames_stand_in_for_a_clip_that_blender_reads_otherwise(shown, scene, t
     assert shown(source_size=[128, 72], turn=0, mirrored=False, layer="")[1] == clip == picture.clip
 
 
+def test_a_camera_that_would_slip_is_told(shown, tmp_path):
+    from unflatten.addon.importers import footage
+
+    for path in (tmp_path / "frames").glob("*.png"):  # results that were copied to another disk
+        path.unlink()
+    clip, stands = shown(turn=90)
+    assert stands == clip and footage.slips(clip, tmp_path / "frames") and not footage.slips(clip, None)
+    clip, _ = shown(turn=0)
+    assert not footage.slips(clip, tmp_path / "frames")
+
+
 def test_pixels_that_are_not_square_are_shown_in_their_shape(shown, scene):
     clip, footage = shown(aspect="2/1", size=[256, 72])
     assert footage == clip and tuple(clip.display_aspect) == (2.0, 1.0) and clip.tracking.camera.pixel_aspect == 2.0

@@ -105,7 +105,8 @@ def work(given: argparse.Namespace) -> dict[str, Any]:
     clip_path = given.clip or Path(json.loads((results / "summary.json").read_text(encoding="utf-8"))["clip"])
     clip = open_results(clip_path.resolve(), results)
     scene = bpy.context.scene
-    size, told = tuple(clip.size), {"clip": str(clip_path), "inserted": []}
+    size = (scene.render.resolution_x, scene.render.resolution_y)  # as the import has set it: upright, with square pixels
+    told = {"clip": str(clip_path), "inserted": []}
     if not (results / "camera" / "camera.npz").is_file() or not (results / "depth" / "depth.json").is_file():
         bpy.ops.wm.save_as_mainfile(filepath=str(out / "scene.blend"))
         return told
