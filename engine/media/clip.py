@@ -49,8 +49,8 @@ class Clip(Protocol):
         ...
 
 
-def open_clip(path: str | Path, warn: Warn = lambda text: None, fps: str = "") -> Clip:
-    """Open whatever lies at `path`; ClipFailure when it holds no frames. `fps` ('24', '24000/1001') is for image sequences."""
+def open_clip(path: str | Path, warn: Warn = lambda text: None, fps: str = "", deinterlace: bool = False) -> Clip:
+    """Open whatever lies at `path`; ClipFailure when it holds no frames. `fps` ('24', '24000/1001') is for image sequences, `deinterlace` for films."""
     from .stills import Stills
     from .video import Video
 
@@ -74,7 +74,7 @@ def open_clip(path: str | Path, warn: Warn = lambda text: None, fps: str = "") -
         raise ClipFailure(
             "clip-empty", "The clip is empty.", f"{path.name} has 0 bytes.", "Copy or download it again.",
         )
-    return Video(path, warn)
+    return Video(path, warn, deinterlace)
 
 
 def _sequence(path: Path) -> sequence.Sequence | None:

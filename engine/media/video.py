@@ -20,6 +20,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from ..failures import ClipFailure
 from .clip import Frame, Warn, upright_size
 from .colour import BT709, Colour
+from .fields import progressive
 from .film import EXACT
 from .timing import Timing
 
@@ -85,8 +86,8 @@ class Video:
     first = 1
     layer = ""
 
-    def __init__(self, path: Path, warn: Warn) -> None:
-        self.path, self.warn = path, warn
+    def __init__(self, path: Path, warn: Warn, deinterlace: bool = False) -> None:
+        self.path, self.warn, self.deinterlace = path, warn, deinterlace
         with self._open() as container:
             self.audio = bool(container.streams.audio)
             self._index = _pick(container, path)
@@ -108,7 +109,8 @@ class Video:
         """See clip.Clip. What cannot be decoded is passed over and said at the end."""
         trouble = _Trouble()
         clock = self._timing.clock()
-        for frame in self._decode(trouble):
+        frames = self._decode(trouble)
+        for frame in progressive(self._alike(frames, trouble)) if self.deinterlace else frames:
             number, time = clock(frame)
             if last is not None and number > last:
                 break
@@ -119,6 +121,14 @@ class Video:
                 yield Frame(number, time, _lazy(frame, self.bits, self.upright))
         for sentence in trouble.sentences(self.path.name):
             self.warn(sentence)
+
+    def _alike(self, frames: Iterator[Any], trouble: _Trouble) -> Iterator[Any]:
+        """Those of the clip's size: the deinterlacer looks at several at once."""
+        for frame in frames:
+            if (frame.width, frame.height) == self.source_size:
+                yield frame
+            else:
+                trouble.resized.append(trouble.number + 1)
 
     def _open(self) -> Any:
         try:  # a playlist inside a file must not reach into the network
@@ -172,8 +182,8 @@ class Video:
             )
         if frame.color_trc in _HDR:
             self.warn(f"The clip is HDR, {_HDR[frame.color_trc]}: it is read as it is, without tone mapping.")
-        if frame.interlaced_frame:
-            self.warn("The clip is interlaced: it is read as whole frames, both fields together.")
+        if frame.interlaced_frame and not self.deinterlace:
+            self.warn("The clip is interlaced: it is read as whole frames, both fields together. Where it looks combed, tick 'Deinterlace'.")
 
 
 @dataclass

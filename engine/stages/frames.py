@@ -28,7 +28,7 @@ _STORED = 16 << 20  # bytes; every stage reads the frames, so up to this size th
 def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     """Decode in this thread, convert and compress in others; only a handful of frames is in memory at any time."""
     request = inputs.request
-    clip = open_clip(request.clip, report.warning, request.fps)
+    clip = open_clip(request.clip, report.warning, request.fps, options.deinterlace)
     first = clip.first if request.first is None else request.first
     size = working_size(clip.size, options.size)
     watch = Watch()

@@ -277,6 +277,27 @@ def test_colours_are_exact_for_every_matrix_range_and_depth(pixels, depth, matri
         assert np.abs(off).max() < (1.6 if depth == 8 else 1.6 / step + 0.05), (rgb, off[0])
 
 
+def test_two_fields_become_one_whole_frame(tmp_path) -> None:
+    """A texture that moves by 3 px from field to field; as FFmpeg marks it, the lower rows come first."""
+    wide = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 255, (96, 400, 3)).astype(np.float32), (0, 0), 2) * 5 - 500
+    fields = [np.clip(wide[:, 3 * k : 3 * k + 192], 0, 255).astype(np.uint8) for k in range(16)]
+    woven = [first.copy() for first in fields[::2]]
+    for picture, second in zip(woven, fields[1::2]):
+        picture[::2] = second[::2]
+    path = film(tmp_path / "i.mp4", woven, options={"crf": "4", "flags": "+ildct+ilme", "x264opts": "interlaced=1"})
+    plain, numbers, times, combed, said = read(path)
+    assert any("interlaced" in text for text in said)
+    _, same_numbers, same_times, whole, said = read(path, deinterlace=True)
+    assert not said and same_numbers == numbers and same_times == pytest.approx(times) and len(whole) == 8
+
+    def off(pictures) -> float:
+        return float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in zip(pictures[1:-1], fields[2:-2:2])]))
+
+    assert off(whole) < 0.4 * off(combed), (off(whole), off(combed))
+    progressive = film(tmp_path / "p.mp4", fields[:4])
+    assert all(np.array_equal(a, b) for a, b in zip(read(progressive)[3], read(progressive, deinterlace=True)[3]))
+
+
 def test_variable_rate_keeps_its_times(tmp_path) -> None:
     stamps = [0, 33, 80, 120, 250, 271, 330, 400]
     clip, numbers, times, _, _ = read(film(tmp_path / "vfr.mkv", patches(8), stamps=stamps))
