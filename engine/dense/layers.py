@@ -11,12 +11,14 @@ import torch
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
-from .edges import Witness, sharpen
-from .shot import Mask, Picture
+from .edges import Witness, nearest_and_farthest, sharpen
+from .shot import DOUBTED, Mask, Picture
 
 RIM = 0.006  # of the picture's width: how far a mover's motion is carried over its rim
 EDGE = 0.04  # step of colour at which a surface is taken to end
 JUMP = 0.06  # step of log depth at which a surface is taken to end
+HOLE = 0.03  # of the picture's width: how far about a pixel in doubt one looks for what it should lie before
+BEHIND = 0.9  # of the least inverse depth there
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
@@ -35,9 +37,9 @@ class Background:
 
 
 def background(
-    found: Estimate, mask: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
+    found: Estimate, mask: Mask, likely: Picture, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
 ) -> Background:
-    """Fill the still scene behind `mask` and where parallax is blind."""
+    """Fill the still scene behind `mask` and where parallax is blind; `likely` [H, W] says how surely a pixel moves, -1 still, 0 unknown."""
     device = found.rho.device
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
     rim = max(2, round(RIM * mask.shape[1]))
@@ -46,6 +48,10 @@ def background(
     masked = torch.from_numpy(cv2.dilate(mask.astype(np.uint8), kernel) > 0).to(device)
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
     steady = _trust_off_ramps(found.rho, found.information)
+    # What a mask missed of a mover that keeps pace with the camera seems to lie behind all about it: that is no still point.
+    doubted = torch.from_numpy(likely > DOUBTED).to(device)
+    far = nearest_and_farthest(found.rho, ~doubted & (found.residual < STILL), round(HOLE * mask.shape[1]))[1]
+    masked = masked | (doubted & (found.rho < BEHIND * far))
     weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
     middle = typical(found.rho, weight)
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * middle) ** -2)

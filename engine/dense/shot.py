@@ -19,6 +19,7 @@ Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 LIKELY = "likely"  # folder, beside the masks, of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
+DOUBTED = -0.5  # how surely a pixel moves, -1 still, from which it may
 
 
 class Shot:

@@ -17,9 +17,7 @@ from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
-from .shot import Picture, Shot, grid
-
-DOUBTED = -0.5  # how surely a pixel moves, -1 still, from which it may
+from .shot import DOUBTED, Picture, Shot, grid
 
 Mend = Callable[[int, Picture, Picture], tuple[Picture, Picture]]
 

@@ -89,7 +89,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     row = shot.row(number)
     seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), inputs.device)
     scene = layers.background(
-        found, shot.movers(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
+        found, shot.movers(number), shot.likely(number), shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))

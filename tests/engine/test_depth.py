@@ -8,10 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 from engine.contract import options as o
 from engine.contract.job import Request
+from engine.dense import layers
 from engine.failures import ShotFailure
+from engine.geometry.triangulation import Estimate
 from engine.media.frames import read_depth, read_png, write_png
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
@@ -86,6 +89,21 @@ def test_the_solved_scene_knows_the_mover_from_near_still_things(shot, folders) 
     """Before the solve the bush close to the camera counts as moving; afterwards the walking figure alone does."""
     assert overlap(shot, folders["movers"]) < 0.5
     assert overlap(shot, folders["scene_movers"]) > 0.75
+
+
+def test_what_seems_behind_all_about_it_is_measured_only_where_it_is_surely_still() -> None:
+    """A mover that keeps pace with the camera shows no parallax; a window in a wall shows little, too."""
+    size, wall, hole = (48, 80), 0.2, (slice(20, 24), slice(40, 44))
+    rho = torch.full(size, wall)
+    rho[hole] = 0.01
+    found = Estimate(rho, torch.full(size, 1e6), torch.full(size, 0.2))
+    rays = np.dstack([*np.meshgrid(np.linspace(-1, 1, size[1]), np.linspace(-0.6, 0.6, size[0])), np.ones(size)]).astype(np.float32)
+    for verdict, expected in ((0.0, wall), (-1.0, 0.01)):
+        likely = np.full(size, -1, np.float32)
+        likely[hole] = verdict
+        scene = layers.background(found, np.zeros(size, bool), likely, np.full((*size, 3), 0.5, np.float32), rays, [], 1e-3, 1.0)
+        assert abs(scene.rho[21, 41] / expected - 1) < 0.2
+        assert scene.measured[21, 41] == (verdict == -1.0)
 
 
 def test_own_masks_are_taken_as_they_are(folders, tmp_path) -> None:
