@@ -18,7 +18,7 @@ from ..contract.artifacts import FRAME
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, working_size, write_png
 from . import thin
-from .edge import guide
+from .edge import Guide, guide
 from .homeward import Homeward
 from .local_colours import LocalColours
 from .own_motion import OwnMotion
@@ -220,10 +220,9 @@ def _fetch_bins(bins: NDArray[np.int32], flow: NDArray[np.float32]) -> NDArray[n
 
 def _agreed(odds: Picture, colours: NDArray[np.float32]) -> Picture:
     """Likelihoods that agree with those of pixels of the same colour around: a mean field with a guided filter for a neighbourhood."""
-    likely = _sigmoid(odds)
+    likely, guided = _sigmoid(odds), Guide(colours, np.ones_like(odds, np.float32), RADIUS, EPS)
     for _ in range(STEPS):
-        around = np.clip(guide(colours, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
-        likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
+        likely = _sigmoid(odds + SMOOTH * (2 * np.clip(guided(likely), 0, 1) - 1))
     return likely
 
 

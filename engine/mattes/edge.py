@@ -18,6 +18,7 @@ EPS = 2e-5  # of squared colour, keeps flat windows from following noise
 DOUBT = 0.02  # weight of the band's own guess in the fit
 CLEAR = 0.03  # more weight for what the first of two fits calls 0 or 1
 NEAR = 20  # px: radius of the windows of a second fit
+ALL = np.ones((1, 3), np.float32)  # sums three channels, much faster than numpy
 HAZE = 0.1  # alpha below which the fit only follows noise, and above 1 less which it should be whole
 
 
@@ -54,29 +55,35 @@ def _fitted(picture: Colour, guess: Alpha, weight: Alpha, sure: NDArray[np.bool_
 
 def guide(picture: Colour, target: Alpha, weight: Alpha, radius: int, eps: float) -> Alpha:
     """target [H, W] as a locally linear function of picture, least squares with `weight` in windows of 2 radius + 1."""
-    def box(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cv2.boxFilter(x, cv2.CV_32F, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
-
-    norm = 1 / box(weight)
-    mean = box(picture * weight[..., None]) * norm[..., None]
-    mean_t = box(target * weight) * norm
-    cov = box(picture * (target * weight)[..., None]) * norm[..., None] - mean * mean_t[..., None]
-    r, g, b = (picture[..., c] for c in range(3))
-    second = {pair: box(x * y * weight) * norm for pair, x, y in (("rr", r, r), ("rg", r, g), ("rb", r, b), ("gg", g, g), ("gb", g, b), ("bb", b, b))}
-    slope = _solve(second, mean, cov, eps)
-    offset = mean_t - (slope * mean).sum(-1)
-    return (box(slope) * picture).sum(-1) + box(offset)
+    return Guide(picture, weight, radius, eps)(target)
 
 
-def _solve(second: dict[str, NDArray[np.float32]], mean: Colour, cov: Colour, eps: float) -> Colour:
-    """(covariance of the picture + eps) slope = cov, for each pixel, by cofactors."""
-    mr, mg, mb = (mean[..., c] for c in range(3))
-    rr, gg, bb = second["rr"] - mr * mr + eps, second["gg"] - mg * mg + eps, second["bb"] - mb * mb + eps
-    rg, rb, gb = second["rg"] - mr * mg, second["rb"] - mr * mb, second["gb"] - mg * mb
-    c00, c01, c02, c11, c12, c22 = cofactors(rr, rg, rb, gg, gb, bb)
-    det = np.maximum(rr * c00 + rg * c01 + rb * c02, np.float32(1e-12))
-    cr, cg, cb = (cov[..., c] for c in range(3))
-    return np.stack([(c00 * cr + c01 * cg + c02 * cb) / det, (c01 * cr + c11 * cg + c12 * cb) / det, (c02 * cr + c12 * cg + c22 * cb) / det], -1)
+class Guide:
+    """`guide` for several targets: what does not depend on them is worked out once."""
+
+    def __init__(self, picture: Colour, weight: Alpha, radius: int, eps: float) -> None:
+        self._picture, self._weight, self._radius = picture, weight, radius
+        self._norm = 1 / self._box(weight)
+        self._mean = self._box(picture * weight[..., None]) * self._norm[..., None]
+        pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+        rr, rg, rb, gg, gb, bb = (
+            self._box(picture[..., i] * picture[..., j] * weight) * self._norm - self._mean[..., i] * self._mean[..., j] for i, j in pairs
+        )
+        rr, gg, bb = (part + np.float32(eps) for part in (rr, gg, bb))
+        self._cofactors = cofactors(rr, rg, rb, gg, gb, bb)
+        self._det = np.maximum(rr * self._cofactors[0] + rg * self._cofactors[1] + rb * self._cofactors[2], np.float32(1e-12))
+
+    def __call__(self, target: Alpha) -> Alpha:
+        mean = self._box(target * self._weight) * self._norm
+        cov = self._box(self._picture * (target * self._weight)[..., None]) * self._norm[..., None] - self._mean * mean[..., None]
+        cr, cg, cb = (cov[..., channel] for channel in range(3))
+        c00, c01, c02, c11, c12, c22 = self._cofactors
+        slope = np.stack([c00 * cr + c01 * cg + c02 * cb, c01 * cr + c11 * cg + c12 * cb, c02 * cr + c12 * cg + c22 * cb], -1) / self._det[..., None]
+        return cv2.transform(self._box(slope) * self._picture, ALL) + self._box(mean - cv2.transform(slope * self._mean, ALL))
+
+    def _box(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        side = 2 * self._radius + 1
+        return cv2.boxFilter(values, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
 
 
 def cofactors(rr: Plane, rg: Plane, rb: Plane, gg: Plane, gb: Plane, bb: Plane) -> tuple[Plane, ...]:

@@ -25,20 +25,26 @@ class LocalColours:
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = size
         self._cells = (np.arange(height) * CELLS[1] // height)[:, None] * CELLS[0] + (np.arange(width) * CELLS[0] // width)[None]
-        self._front, self._back = (np.zeros(CELLS[0] * CELLS[1] * BINS**3, np.float32) for _ in range(2))
+        self._seen: list[tuple[NDArray[np.int64], Picture, Picture]] = []  # where in the grid, and how much for either side
 
     def add(self, bins: NDArray[np.int32], belief: Picture, vote: Picture) -> None:
         """A picture's colour bins [H, W], how surely each pixel is the subject, and how much it counts."""
-        at = self._at(bins).ravel()
-        self._front += np.bincount(at, (vote * belief).ravel(), len(self._front)).astype(np.float32)
-        self._back += np.bincount(at, (vote * (1 - belief)).ravel(), len(self._back)).astype(np.float32)
+        inside = vote * belief
+        self._seen.append((self._at(bins).ravel(), inside.ravel(), (vote - inside).ravel()))
 
     def odds(self, bins: NDArray[np.int32], whole: Picture) -> Picture:
         """Log odds [H, W] that the pixels of these bins are the subject; `whole` [BINS ** 3]: log odds of a colour wherever it is."""
-        front, back = (_smooth(counts)[self._at(bins)] for counts in (self._front, self._back))
+        at = self._at(bins)
+        front, back = (_smooth(self._count(side))[at] for side in (1, 2))
         share = (1 / (1 + np.exp(-whole)))[bins]
         odds = np.log((front + WHOLE * share + LEAST) / (back + WHOLE * (1 - share) + LEAST))
         return np.clip(odds, -FURTHEST, FURTHEST).astype(np.float32)
+
+    def _count(self, side: int) -> NDArray[np.float32]:
+        if not self._seen:
+            return np.zeros(CELLS[0] * CELLS[1] * BINS**3, np.float32)
+        at, votes = (np.concatenate([seen[part] for seen in self._seen]) for part in (0, side))
+        return np.bincount(at, votes, CELLS[0] * CELLS[1] * BINS**3).astype(np.float32)
 
     def _at(self, bins: NDArray[np.int32]) -> NDArray[np.int64]:
         return self._cells * BINS**3 + bins
@@ -46,11 +52,12 @@ class LocalColours:
 
 def _smooth(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each bin stands a little for those next to it, in place and in colour."""
-    grid = counts.reshape(CELLS[1], CELLS[0], BINS, BINS, BINS)
-    for axis in range(5):
-        along = np.moveaxis(grid, axis, 0)
-        fresh = along * np.float32(0.5)
-        fresh[1:] += np.float32(0.25) * along[:-1]
-        fresh[:-1] += np.float32(0.25) * along[1:]
-        grid = np.moveaxis(fresh, 0, axis)
-    return grid.reshape(-1)
+    lengths, fresh, quarter = (CELLS[1], CELLS[0], BINS, BINS, BINS), np.empty_like(counts), np.empty_like(counts)
+    for axis, length in enumerate(lengths):
+        np.multiply(counts, np.float32(0.5), out=fresh)
+        np.multiply(counts, np.float32(0.25), out=quarter)
+        along, aside = (part.reshape(-1, length, int(np.prod(lengths[axis + 1 :]))) for part in (fresh, quarter))
+        along[:, 1:] += aside[:, :-1]
+        along[:, :-1] += aside[:, 1:]
+        counts, fresh = fresh, counts
+    return counts

@@ -18,7 +18,7 @@ from ..contract.artifacts import FRAME
 from ..geometry.blobs import filled
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
-from .edge import guide
+from .edge import Guide, guide
 from .palette import BINS, bins, blurred
 from .plate import differs
 from .subjects import fetch
@@ -119,10 +119,9 @@ class Segmenter:
         if turn:
             odds = odds + VOTE * self._votes(frame)
         picture = self._picture(frame)
-        likely = _sigmoid(odds)
+        likely, guided = _sigmoid(odds), Guide(picture, np.ones_like(picture[..., 0]), RADIUS, EPS)
         for _ in range(STEPS):
-            around = np.clip(guide(picture, likely, np.ones_like(likely), RADIUS, EPS), 0, 1)
-            likely = _sigmoid(odds + SMOOTH * (2 * around - 1))
+            likely = _sigmoid(odds + SMOOTH * (2 * np.clip(guided(likely), 0, 1) - 1))
         return likely
 
     def _scenery_odds(self, frame: int, turn: int) -> Picture:

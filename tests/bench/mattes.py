@@ -1,7 +1,8 @@
 """Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N] [--keep FOLDER]`; prints a table for RESULTS.md.
 
 DAVIS clips: J and F of what moves (no prompt), of the first frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE,
-Grad, dtSSD. `speed`: Robust Video Matting from PNG to PNG.
+Grad, dtSSD; the same of `hair`, `fur`, `blur` and `glass`, rendered by Cycles (alpha_shots.py, needs .venv-blender) over a made plate that moves.
+`speed`: Robust Video Matting from PNG to PNG.
 `stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +30,7 @@ from engine.contract import options as o  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.failures import Failure  # noqa: E402
 from engine.mattes import closed_form, edge  # noqa: E402
-from engine.media.frames import Frames, read_png  # noqa: E402
+from engine.media.frames import Frames, read_png, write_png  # noqa: E402
 from engine.metrics import matting  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import flow, frames, mattes, movers, orient, scene_movers, solve  # noqa: E402
@@ -36,6 +38,7 @@ from engine.stages import flow, frames, mattes, movers, orient, scene_movers, so
 CLIPS = ROOT.parent / "shared" / "clips"
 DAVIS = ("blackswan", "bmx-trees", "dog", "kite-surf", "motocross-jump")
 ALPHA = ("matte_dancer_over_golf", "matte_lemur_fur_over_palawan")
+RENDERED = ("hair", "fur", "blur", "glass")
 
 
 def prepare(clip: Path, last: int | None, root: Path, solved: bool = True) -> Inputs:
@@ -157,7 +160,7 @@ def _closed_form(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray | None:
 
 def alpha(name: str, last: int | None, root: Path, ways: str, width: int, soft: str) -> str:
     """One row: the matting metrics of what moves, and of the first frame's true mask carried; with a band of `width`, made `soft`."""
-    home = CLIPS / "5_derived" / name
+    home = CLIPS / "5_derived" / name if name in ALPHA else rendered(name, last or 8, root / "shot")
     inputs = prepare(home / "rgb", last, root, "moving" in ways)
     true = truths(home / "alpha", Frames(inputs["frames"]).numbers)
     (root / "drawn").mkdir(exist_ok=True)
@@ -176,13 +179,31 @@ def alpha(name: str, last: int | None, root: Path, ways: str, width: int, soft: 
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
 
 
+def rendered(name: str, count: int, home: Path) -> Path:
+    """home/rgb and home/alpha: a thing of soft alpha, laid over a plate of noise and edges that moves another way."""
+    if not (home / "layers" / f"{count:05d}.png").is_file():
+        python, script = ROOT / ".venv-blender" / "bin" / "python", ROOT / "tests" / "bench" / "alpha_shots.py"
+        subprocess.run([python, script, name, "--out", home / "layers", "--frames", str(count)], check=True, stdout=subprocess.DEVNULL)
+    dice = np.random.default_rng(7)
+    noise = [cv2.resize(dice.random((side, 2 * side, 3)), (1280, 640), interpolation=cv2.INTER_CUBIC) for side in (20, 80, 320)]
+    wide = np.average(noise, axis=0, weights=(3, 2, 1))
+    wide = np.clip(0.5 + 1.6 * (0.3 * wide + 0.7 * wide.mean(-1, keepdims=True) - 0.5), 0, 1)
+    wide[:, ::90] *= 0.3
+    for number in range(1, count + 1):
+        layer = cv2.imread(str(home / "layers" / f"{number:05d}.png"), cv2.IMREAD_UNCHANGED).astype(np.float32) / 65535
+        colour, alpha = layer[..., :3], layer[..., 3:]
+        plate = wide[20 : 20 + len(layer), 300 - 3 * number :][:, : layer.shape[1]]
+        write_png(home / "rgb" / f"{number:05d}.png", np.round(255 * (alpha * colour + (1 - alpha) * plate)).astype(np.uint8)[..., ::-1])
+        write_png(home / "alpha" / f"{number:05d}.png", np.round(255 * alpha[..., 0]).astype(np.uint8))
+    return home
+
+
 def speed(size: tuple[int, int], root: Path, count: int, threads: int, turns: int = 2) -> str:
     """A row: seconds a frame from PNG to PNG, by the clock and of the CPU, one after the other as published against the stage's way, in turn;
     then CPU-seconds a frame of the network alone.
     """
     from engine import device
     from engine.mattes import people
-    from engine.media.frames import write_png
     from engine.nets import rvm
 
     picture = cv2.imread(str(CLIPS / "3_gt" / "alpha_alphamatting27" / "Images" / "GT01.png"))[..., ::-1]
@@ -238,7 +259,7 @@ def main() -> None:
     last = chosen.frames - 1 if chosen.frames else None
     of_alpha = partial(alpha, width=chosen.edge, soft=chosen.soft)
     for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s | J box | F box | CPU-s |"),
-                            (ALPHA, of_alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
+                            ((*ALPHA, *RENDERED), of_alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
         names = [name for name in chosen.clips if name in kind]
         if names:
             print(head, "|---" * (head.count("|") - 1) + "|", sep="\n")
