@@ -24,7 +24,7 @@ from .shot import Array, Picture, Shot
 
 WEIGHTS = ("flow", "disparity", "acceleration", "expansion", "vote")
 EVERY = 4  # epochs between previews
-SURE = 0.5  # how surely a pixel moves, 0 unknown, 1 moving, from which it goes all the way with its thing: masks take still things along
+STILL, RIM = 0.0, 0.015  # how surely a pixel moves below which it may be still; of the width: half the thickness of what is, and no mere rim
 AGREED = 0.1  # relative distance up to which a vote for a thing's depth agrees with what was found
 
 
@@ -45,7 +45,8 @@ class ByFlow:
             if found is not None:
                 table, self.labels = found
                 began = curves(table, 1 + max(int(plane.max()) for plane in self.labels), len(start.depth))
-                began += levels(start, self.labels, began)[:, None]
+                if self.trains:  # where a thing lies as a whole is a guess, of which growth knows nothing
+                    began += levels(start, self.labels, began)[:, None]
                 self._learns = began.any(1)  # what agrees with the flow already is left as it is
                 self.fit = Fit(table, self.cameras, self.settings, began).to(device)
         self.start = start
@@ -107,7 +108,11 @@ class ByFlow:
             return depth, confidence
         place = self.shot.numbers.index(number)
         things = np.where(mask & (depth > 0), self._things(place, self.shot.size), 0)
-        moved = depth * np.exp(self._correction(place, things) * (self.shot.likely(number) / SURE).clip(0, 1))
+        # Masks take still things along. The rim of a mover is in doubt as well, but goes with it.
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (1 + 2 * round(RIM * mask.shape[1]),) * 2)
+        still = cv2.morphologyEx((mask & (self.shot.likely(number) < STILL)).astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+        things = np.where(still, 0, things)
+        moved = depth * np.exp(self._correction(place, things))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)
 
     def _agreement(self) -> Array:

@@ -122,7 +122,7 @@ def test_growth_alone_brings_it_there_at_once(made, tmp_path) -> None:
 
 
 def test_what_a_still_point_explains_stays(made, tmp_path) -> None:
-    """Masks take still things along: where the verdict on single pixels is in doubt, depth is left as it was."""
+    """Masks take still things along: where single pixels are rather still, and many, depth is left as it was."""
     folders, _, masks = made
     mine = {**folders, "scene_movers": tmp_path / "scene_movers"}
     upper = np.zeros_like(masks)
@@ -130,11 +130,11 @@ def test_what_a_still_point_explains_stays(made, tmp_path) -> None:
         rows = np.flatnonzero(masks[k].any(1))
         upper[k, : int(rows.mean())] = masks[k, : int(rows.mean())]
         write_png(mine["scene_movers"] / f"{k + 1:06d}.png", masks[k].astype(np.uint8) * 255)
-        write_png(mine["scene_movers"] / "likely" / f"{k + 1:06d}.png", np.where(upper[k], 128, np.where(masks[k], 255, 0)).astype(np.uint8))
+        write_png(mine["scene_movers"] / "likely" / f"{k + 1:06d}.png", np.where(upper[k], 100, np.where(masks[k], 255, 0)).astype(np.uint8))
     carry_out(mine, tmp_path / "done", o.ConsistentDepth(gaps="1,2,4", reach=0))
     start, found = (np.stack([read_depth(room / f"{k + 1:06d}.exr")[0] for k in range(COUNT)]) for room in (folders["depth"], tmp_path / "done"))
     moved = np.abs(np.log(found / start))
-    assert moved[upper].max() < 0.005  # 128 of 255 is not quite in doubt
+    assert np.quantile(moved[upper], 0.9) < 0.001  # all but the rim, which goes with the mover
     assert moved[-1][masks[-1] & ~upper[-1]].mean() > 0.2
 
 
