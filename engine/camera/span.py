@@ -25,6 +25,8 @@ SUSPECT = 1.2  # px of mean error over all still tracks
 JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
 ROUNDS = 60  # of our own adjustment of a zoom
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
+STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
+TOLD = 0.05  # standard error of log focal length that a file's word is given
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
 LEFT = 2.0  # what turns leave, in units of what any travel would leave, above which travel is tried
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
@@ -75,7 +77,7 @@ class Question:
 def solve(question: Question) -> Solved:
     """Solve a span from its tracks, or raise the failure that says why not."""
     answer, period = _solved(question), question.options.smooth
-    if question.options.shutter != "global":
+    if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = _straightened(question, answer)
     if period < 2:
         return answer
@@ -94,6 +96,8 @@ def _solved(question: Question) -> Solved:
         raise refusal
     lasting = question.tracks.long(3)
     lasting = replace(lasting, moving=_moving_tracks(lasting))
+    if found.kind == "motion":
+        return _stood(question, lasting, found)
     if options.motion == "tripod":
         return _turned(question, lasting, found)
     if options.motion == "auto" and found.kind.startswith("tripod"):
@@ -229,6 +233,22 @@ def _turned(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> S
     return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state))
 
 
+def _stood(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
+    """A camera that stands still, or turns too little to tell its lens, which is then taken from the artist, the file or habit."""
+    told = "known" if question.options.lens == "known" or (question.focal and not question.told) else "fixed"
+    guess = question.focal or adjust.WIDTHS * max(question.size)
+    state, fits, _ = tripod.solve(tracks, question.views, question.size, guess, False, True, question.options.loss, bends=False)
+    question.step()
+    if state.posed.sum() < max(3, ENOUGH * question.views):
+        raise unsolved(int(state.posed.sum()), question.views)
+    still = replace(state, pose=np.tile(state.pose[state.posed][:1], (question.views, 1, 1)))
+    method = "the camera's slightest turns, by a lens that is given or assumed"
+    if still.errors(tracks)[fits].mean() < STANDS * state.errors(tracks)[fits].mean():
+        state, method = still, "the camera stands still"
+    sigma = None if told == "known" else TOLD if question.told else adjust.USUAL
+    return Solved(state, tracks, fits, found, method, "tripod", told, sigma, _spread(state))
+
+
 def _spread(state: State) -> list[int]:
     """Some views, evenly spread, whose pictures colour the points."""
     posed = np.flatnonzero(state.posed)
@@ -352,13 +372,7 @@ def refuse(found: diagnosis.Diagnosis, views: int, options: Solve) -> Failure | 
             f"Only {found.alive:.0f} points of the picture could be followed from frame to frame: it is too dark, too blurred, too plain or noise.",
             "Use a part of the clip with more texture, a larger size, or more tracks.", {"solve": {"size": 1920, "tracks": 2000}},
         )
-    if found.kind == "motion":
-        return ShotFailure(
-            "no-motion", "The camera does not move.",
-            f"Still points move by less than {100 * max(found.motion, 1e-4):.2f} % of the picture's width over the whole shot.",
-            "Nothing needs solving: place a still camera by hand. Mattes and slow motion work without it.",
-        )
-    if found.kind.startswith("tripod") and options.motion == "free":
+    if (found.kind == "motion" or found.kind.startswith("tripod")) and options.motion == "free":
         return ShotFailure(
             "no-parallax", "The camera only turns on its place.",
             "A mere turn explains all motion: near and far things move alike, so their distance cannot be told.",

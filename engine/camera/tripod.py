@@ -22,11 +22,11 @@ LINK = 25  # tracks that two neighbours must share
 
 
 def solve(
-    tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool, known: bool, loss: float
+    tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool, known: bool, loss: float, bends: bool = True
 ) -> tuple[State, NDArray[np.bool_], float | None]:
     """Turns of all views from tracks [N] (px at `size`), the observations that fit, and the standard error of log focal length.
 
-    Points are directions of length 1 from the camera, which stands at the origin.
+    Points are directions of length 1 from the camera, which stands at the origin. `bends` asks the tracks for the lens's distortion.
     """
     still = tracks.where(~tracks.moving)
     # A wrong focal length bends a turn into something that almost fits, so several are tried.
@@ -40,7 +40,7 @@ def solve(
         unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / adjust.USUAL) ** 2  # decides between focal lengths that fit alike
         tries.append((count * lenses.unlikely(error, loss) + unusual, len(tries), start, keep, sigma))
     _, _, start, keep, sigma = min(tries)
-    start, keep, sigma = _refined(replace(start, free=(0,)), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
+    start, keep, sigma = _refined(replace(start, free=(0,) if bends else ()), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
     start = replace(start, points=_directions(start, tracks, keep))
     error = np.linalg.norm(start.residuals(tracks), axis=1)
     seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))

@@ -45,8 +45,11 @@ class Request:
             raise WrongOption(f"The device is auto, cpu or cuda, not '{self.device}'.")
 
     def stages(self) -> tuple[Stage, ...]:
-        """The plan, in order."""
-        return plan(self.wants)
+        """The plan, in order. Where a camera is found anyway, it tells what moves before that is cut out."""
+        found, mattes = plan(self.wants), self.options.get("mattes", {}).get("method", "motion")
+        if mattes != "motion" or not {"orient", "mattes"} <= {stage.name for stage in found}:
+            return found
+        return tuple(stage for stage in STAGES if stage in found or stage.name == "scene_movers")
 
     def options_of(self, stage: Stage) -> Any:
         """The stage's options as its frozen dataclass, checked."""

@@ -68,6 +68,14 @@ def test_slow_motion_alone_solves_no_camera() -> None:
     assert [stage.name for stage in plan(("slowmo",))] == ["frames", "interpolate", "retime"]
 
 
+def test_what_moves_is_told_by_the_camera_where_one_is_found_anyway(clip) -> None:
+    def stages(*wants: str, **mattes: str) -> set[str]:
+        return {stage.name for stage in request(clip, wants=wants, options={"mattes": mattes}).stages()}
+
+    assert "scene_movers" in stages("camera", "mattes") and "scene_movers" not in stages("camera") | stages("mattes")
+    assert "scene_movers" not in stages("camera", "mattes", method="people")
+
+
 def test_one_depth_option_moves_depth_and_what_follows_and_nothing_else(clip) -> None:
     wants = ("camera", "depth", "cloud", "mattes", "slowmo")
     before = addresses(request(clip, wants=wants))

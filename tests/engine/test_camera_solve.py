@@ -165,13 +165,27 @@ def test_refusals_say_why(tmp_path: Path) -> None:
     still = make(np.tile(np.eye(4), (VIEWS, 1, 1)), FIXED)
     noise = make(path(VIEWS), FIXED, points=8)
     turn = make(path(VIEWS, travel=0, turn=0.35), FIXED)
-    for code, tracks, options in (("no-motion", still, {}), ("no-tracks", noise, {}), ("no-parallax", turn, {"motion": "free"})):
+    for code, tracks, options in (("no-tracks", noise, {}), ("no-parallax", turn, {"motion": "free"}), ("no-parallax", still, {"motion": "free"})):
         with pytest.raises(ShotFailure) as caught:
             solve(tracks, tmp_path, **options)
         assert caught.value.code == code and caught.value.why and caught.value.remedy
     with pytest.raises(ShotFailure) as caught:
         solve(still.where(still.view < 2), tmp_path, views=2)
     assert caught.value.code == "too-short"
+
+
+def test_a_camera_that_stands_still_is_placed_by_a_lens_that_nothing_tells(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    still = make(np.tile(np.eye(4), (VIEWS, 1, 1)), FIXED, distortion=(0, 0, 0, 0))
+    still = replace(still, xy=still.xy + rng.normal(0, 0.1, still.xy.shape))
+    for given, sigma in ((0.0, adjust.USUAL), (float(FIXED[0]), None)):
+        answer = solve(still, tmp_path, focal=given)
+        assert answer.motion == "tripod" and answer.state.posed.all() and answer.sigma == sigma
+        assert np.allclose(answer.state.focal, given or adjust.WIDTHS * SIZE[0]) and not answer.state.distortion.any()
+        assert np.ptp(answer.state.pose, axis=0).max() == 0 and answer.fits.mean() > 0.95
+    poses = pose(rotation_from_vector(np.linspace(0, 0.003, VIEWS)[:, None] * (0.3, 1.0, 0.0)), np.zeros((VIEWS, 3)))  # 1.4 px
+    hardly = solve(make(poses, FIXED, distortion=(0, 0, 0, 0)), tmp_path, focal=float(FIXED[0]))
+    assert hardly.diagnosis.kind == "motion" and judge(hardly, poses, FIXED).rotation_degrees < 0.01
 
 
 def test_views_without_tracks_are_lost_and_shift_nothing(tmp_path: Path) -> None:
