@@ -49,7 +49,7 @@ def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) ->
     if not (room / "depth.json").is_file():
         store.write_json(room / "depth.json", summary.of(room, shot.numbers, shot.size))
     write_copies(shot, options, inputs["depth"], room)
-    curve = learned.fit.curve if learned and learned.fit else loss_of(inputs["orient"])
+    curve = (learned.fit.curve if learned and learned.fit else []) or loss_of(inputs["orient"])
     if options.page or curve:
         _page(shot, inputs, report.used, curve, room)
 
