@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .. import device
 from ..dense.shot import Array, Mask, Picture, Shot, grid
 from ..media.flow import both_ways
 
@@ -101,29 +103,16 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
 
     With them the things they belong to, as pictures [H, W] of numbers from 1, 0 being still.
     """
-    random = np.random.default_rng(seed)
     most = int(np.clip(ROWS // (len(shot.numbers) * len(gaps)), FEWEST, MOST))
-    parts: list[list[Array]] = []
-    start = replace(start, moving=[mask & ~still(shot, start, place) for place, mask in enumerate(start.moving)])
-    labels = _pieces(start.moving)
-    for place, number in enumerate(shot.numbers):
-        if shot.row(number) is None or not start.moving[place].any():
-            continue
-        for gap in gaps:
-            later, ahead = _landed(shot, start, place, gap * shot.step)
-            if ahead is None:
-                continue
-            y, x = np.nonzero(ahead[1])
-            if not len(y):
-                continue
-            chosen = np.sort(random.choice(len(y), min(most, len(y)), replace=False))
-            y, x = y[chosen], x[chosen]
-            own = np.stack([x, y], 1).astype(np.float32)
-            stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, later, ahead[0][y, x], unit)]
-            growth = _growth(*ahead[:2], x, y)
-            grown = np.isfinite(growth)
-            told = [np.full(len(y), gap), np.where(grown, growth, 0).astype(np.float32), grown]
-            parts.append([*(value for stop in stops for value in stop), *told])
+    with ThreadPoolExecutor(device.threads()) as pool:
+        held = pool.map(partial(still, shot, start), range(len(shot.numbers)))
+        start = replace(start, moving=[mask & ~stays for mask, stays in zip(start.moving, held)])
+        labels = _pieces(start.moving)
+
+        def followed(place: int) -> list[list[Array]]:
+            return [part for gap in gaps for part in _followed(shot, start, labels, place, gap, unit, most, np.random.default_rng((seed, place, gap)))]
+
+        parts = [part for some in pool.map(followed, range(len(shot.numbers))) for part in some]
     if not parts:
         return None
     columns = [np.concatenate(column) for column in zip(*parts)]
@@ -132,6 +121,27 @@ def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: i
         columns[6 * k + THING] = names[columns[6 * k + THING]]
     held = [torch.from_numpy(column) for column in columns]
     return Table(*(Stops(*held[6 * k : 6 * k + 6]) for k in range(2)), *held[12:]), [names[plane].astype(np.int32) for plane in labels]
+
+
+def _followed(
+    shot: Shot, start: Start, labels: list[Labels], place: int, gap: int, unit: float, most: int, random: np.random.Generator
+) -> list[list[Array]]:
+    """The columns of the table that one frame gives for one gap: one set, or none."""
+    if shot.row(shot.numbers[place]) is None or not start.moving[place].any():
+        return []
+    later, ahead = _landed(shot, start, place, gap * shot.step)
+    if ahead is None:
+        return []
+    y, x = np.nonzero(ahead[1])
+    if not len(y):
+        return []
+    chosen = np.sort(random.choice(len(y), min(most, len(y)), replace=False))
+    y, x = y[chosen], x[chosen]
+    own = np.stack([x, y], 1).astype(np.float32)
+    stops = [_stop(shot, start, labels, place, own, unit), _stop(shot, start, labels, later, ahead[0][y, x], unit)]
+    growth = _growth(*ahead[:2], x, y)
+    grown = np.isfinite(growth)
+    return [[*(value for stop in stops for value in stop), np.full(len(y), gap), np.where(grown, growth, 0).astype(np.float32), grown]]
 
 
 def still(shot: Shot, start: Start, place: int) -> Mask:
@@ -155,9 +165,7 @@ def still(shot: Shot, start: Start, place: int) -> Mask:
         held.append(np.where(landed[2][y, x], miss * shot.step / abs(gap), np.nan))
     if not held:
         return np.zeros_like(moving)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        apart = np.nanmedian(np.stack(held), 0)
+    apart = _median(np.stack(held))
     # Single pixels agree by chance: a still thing does so over most of a neighbourhood.
     agrees = np.zeros(moving.shape, np.float32)
     agrees[y, x] = apart < STILL
@@ -205,9 +213,13 @@ def _growth(target: Picture, valid: Mask, x: Array, y: Array) -> Picture:
             held.append(np.where(known, np.log(np.maximum(ratio, 1e-3)), np.nan))
     stack = np.stack(held)
     stack[:, np.isfinite(stack).sum(0) < len(held) // 3] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # where nothing is known, nan is meant
-        return np.nanmedian(stack, 0).astype(np.float32)
+    return _median(stack).astype(np.float32)
+
+
+def _median(stack: Array) -> Array:
+    """Of what is known along the first axis; nan where nothing is."""
+    known = np.isfinite(stack).any(0)
+    return np.where(known, np.nanmedian(np.where(known, stack, 0), 0), np.nan)
 
 
 def _landed(shot: Shot, start: Start, place: int, gap: int) -> tuple[int, tuple[Picture, Mask, Mask] | None]:
