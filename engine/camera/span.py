@@ -32,6 +32,7 @@ LEFT = 2.0  # what turns leave, in units of what any travel would leave, above w
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
+TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 STRAIGHTER = 3  # solves with the readout taken out, at most
 GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
@@ -313,7 +314,7 @@ def _suspicious(fixed: Solved) -> bool:
 
 def _may_zoom(fixed: Solved, loss: float) -> bool:
     """Whether a focal length for each view would change much and explain more: worth a solve with zoom."""
-    state = replace(fixed.state, posed=bundle.spread(fixed.state, JUDGED))
+    state = replace(fixed.state, posed=bundle.spread(fixed.state, TRIED))
     rows = fixed.fits & state.posed[fixed.tracks.view]
     try:
         freed, _ = _own(state, fixed.tracks, rows, loss, True, False, 6)
