@@ -10,6 +10,7 @@ import torch
 from .. import store
 from ..contract.artifacts import FRAME
 from ..geometry.triangulation import Estimate
+from ..media.arrays import read_arrays
 from .sightings import Neighbour
 
 FOLDER = "still"
@@ -30,11 +31,11 @@ def read(room: Path, number: int, noise: float, device: torch.device) -> tuple[E
     """The same again; None where it was not found under this noise."""
     if not _file(room, number).is_file():
         return None
-    with np.load(_file(room, number), allow_pickle=False) as held:
-        if float(held["noise"]) != noise:
-            return None
-        rho, certainty, residual = (torch.from_numpy(held[name].astype(np.float32)).to(device) for name in ("rho", "certainty", "residual"))
-        neighbours = [Neighbour(int(frame), int(row), float(parallax)) for frame, row, parallax in zip(held["frame"], held["row"], held["parallax"])]
+    held = read_arrays(_file(room, number))
+    if float(held["noise"]) != noise:
+        return None
+    rho, certainty, residual = (torch.from_numpy(held[name].astype(np.float32)).to(device) for name in ("rho", "certainty", "residual"))
+    neighbours = [Neighbour(int(frame), int(row), float(parallax)) for frame, row, parallax in zip(held["frame"], held["row"], held["parallax"])]
     return Estimate(rho, (certainty / rho).square(), residual), neighbours
 
 

@@ -12,6 +12,7 @@ from .. import store
 from ..contract.artifacts import FRAME
 from ..geometry import camera as cameras
 from ..geometry import lens, pose
+from ..media.arrays import read_arrays
 from ..media.frames import Frames, read_png, resize
 
 Array = NDArray[np.float64]
@@ -55,8 +56,8 @@ class Shot:
         path = self._flow / ("fwd" if gap > 0 else "bwd") / f"{FRAME % number}_{abs(gap)}.npz"
         if self.neighbour(number, gap) is None or not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as held:
-            return held["flow"].astype(np.float32), held["valid"].astype(bool)
+        held = read_arrays(path)
+        return held["flow"].astype(np.float32), held["valid"].astype(bool)
 
     def picture(self, number: int) -> Picture:
         """RGB [H, W, 3] in 0..1 at the working size."""

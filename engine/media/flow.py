@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import store
 from ..contract.artifacts import FRAME
+from .arrays import read_arrays
 
 _SMALLEST = 64  # px; DIS needs room for its patches on the coarsest level
 _local = threading.local()
@@ -33,8 +34,8 @@ class Flow:
         path = flow_path(self.folder, a, b)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as file:
-            return file["flow"].astype(np.float32), file["valid"].astype(bool)
+        held = read_arrays(path)
+        return held["flow"].astype(np.float32), held["valid"].astype(bool)
 
 
 def flow_path(folder: Path, a: int, b: int) -> Path:

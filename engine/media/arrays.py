@@ -1,0 +1,23 @@
+"""Media: the arrays of an .npz file, read by any thread; numpy only."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+# NumPy reads an array's header with Python's parser, which up to 3.11 counts its depth for all threads at once and now and then
+# fails when two parse together (CPython issue 106905). Unpacking, which takes the time, is left to all threads.
+_PARSER = threading.Lock()
+
+
+def read_arrays(path: Path) -> dict[str, NDArray]:
+    """All arrays of the file by their names, no objects among them."""
+    with zipfile.ZipFile(path) as held:
+        packed = {name.removesuffix(".npy"): held.read(name) for name in held.namelist()}
+    with _PARSER:
+        return {name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False) for name, content in packed.items()}
