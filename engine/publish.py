@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Iterator
 
-from .store import DONE, beside, read_json, write_json
+from .store import DONE, link, read_json, write_json
 
 # want -> (stage, folder inside the user's)
 PLACES = {
@@ -50,11 +49,7 @@ def _lay(source: Path, out: Path, name: str) -> bool:
     """Whether the file is there now."""
     if name.startswith(f"{LARGE}/") and source.suffix == ".png" and not _links(source.parent, out):
         return False
-    with beside(out / name) as fresh:
-        try:
-            os.link(source, fresh)
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(source, fresh)
+    link(source, out / name)
     return True
 
 

@@ -37,6 +37,15 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def link(source: Path, target: Path) -> None:
+    """Lay a file down once more: the same one, or a copy where it lies on another disk, or on one without links."""
+    with beside(target) as fresh:
+        try:
+            os.link(source, fresh)
+        except OSError:
+            shutil.copyfile(source, fresh)
+
+
 def write_json(path: Path, content: Any) -> None:
     """JSON with sorted keys, written beside and renamed."""
     with beside(path) as fresh:

@@ -7,11 +7,9 @@ so that a corrected mask or another choice of subjects makes anew only the frame
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 
-from ..store import DONE, beside, read_json, write_json
+from ..store import DONE, link, read_json, write_json
 
 MADE = ".made.json"  # hidden, so that it is not published
 MOST = 8  # earlier results that are looked at, newest first
@@ -34,17 +32,9 @@ class Reuse:
         self._made[path.relative_to(self._room).as_posix()] = digest
         known = self._earlier.get(digest)
         if not path.is_file() and known is not None and known.is_file():
-            with beside(path) as fresh:
-                _lay(known, fresh)
+            link(known, path)
         return path.is_file()
 
     def close(self) -> None:
         """Keep what the files were made from, for results to come."""
         write_json(self._room / MADE, self._made)
-
-
-def _lay(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a disk without links
-        shutil.copyfile(source, target)

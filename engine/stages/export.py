@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from ..contract.options import Export
 from ..geometry.camera import Camera
 from ..media.frames import Frames, write_png
 from ..stage import Inputs, Report
+from ..store import link
 
 
 def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
@@ -24,11 +23,11 @@ def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
     camera, read = shot.camera, straight.rolling(shot)
     made = ["COLMAP"]
     for source in sorted((inputs["orient"] / "colmap").iterdir()):
-        _link(source, room / "colmap" / source.name)
+        link(source, room / "colmap" / source.name)
     if options.nerfstudio:
         for row in np.flatnonzero(camera.solved):
-            _link(frames.path(int(camera.frame[row])), room / "images" / f"{FRAME % int(camera.frame[row])}.png")
-        _link(inputs["orient"] / "points.ply", room / "points.ply")
+            link(frames.path(int(camera.frame[row])), room / "images" / f"{FRAME % int(camera.frame[row])}.png")
+        link(inputs["orient"] / "points.ply", room / "points.ply")
         formats.write_transforms(room / "transforms.json", camera, "images", "points.ply")
         made.append("nerfstudio")
     if options.chan:
@@ -47,15 +46,6 @@ def run(inputs: Inputs, options: Export, report: Report, room: Path) -> None:
     report.used = ", ".join(made)
     report.figures.update(frames=int(camera.posed.sum()))
     report.progress(1, 1)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # a disk without links
-        shutil.copyfile(source, target)
 
 
 def _changes(camera: Camera, read: list[Rolling | None]) -> bool:
