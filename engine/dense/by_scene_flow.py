@@ -11,6 +11,7 @@ import torch
 from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..failures import RequestFailure
+from ..geometry.blobs import disc
 from ..media.frames import read_depth, resize, working_size, write_png
 from ..stage import Report
 from ..training import page
@@ -109,8 +110,8 @@ class ByFlow:
         place = self.shot.numbers.index(number)
         things = np.where(mask & (depth > 0), self._things(place, self.shot.size), 0)
         # Masks take still things along. The rim of a mover is in doubt as well, but goes with it.
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (1 + 2 * round(RIM * mask.shape[1]),) * 2)
-        still = cv2.morphologyEx((mask & (self.shot.likely(number) < STILL)).astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+        still = (mask & (self.shot.likely(number) < STILL)).astype(np.uint8)
+        still = cv2.morphologyEx(still, cv2.MORPH_OPEN, disc(round(RIM * mask.shape[1]))) > 0
         things = np.where(still, 0, things)
         moved = depth * np.exp(self._correction(place, things))
         return moved.astype(np.float32), np.where(things > 0, 0.5 * self._agreement()[things], confidence).astype(np.float32)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..geometry.blobs import disc
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
@@ -44,8 +45,7 @@ def background(
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
     rim = max(2, round(RIM * mask.shape[1]))
     # Flow carries a mover's motion over its rim: what lies there is not measured either.
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
-    masked = torch.from_numpy(cv2.dilate(mask.astype(np.uint8), kernel) > 0).to(device)
+    masked = torch.from_numpy(cv2.dilate(mask.astype(np.uint8), disc(rim)) > 0).to(device)
     # Flow bleeds over depth edges: in the ramp there, the picture's edge knows better.
     steady = _trust_off_ramps(found.rho, found.information)
     # What a mask missed of a mover that keeps pace with the camera seems to lie behind all about it: that is no still point.

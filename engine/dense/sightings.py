@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..geometry import triangulation
+from ..geometry.blobs import disc
 from .agreement import view
 from .edges import Witness
 from .shot import Mask, Picture, Shot, grid
@@ -17,6 +18,7 @@ from .shot import Mask, Picture, Shot, grid
 WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
 WIDEST = 4  # times the widest gap of the flow stage
 ALIKE = 0.08  # parallax, as a share of the width, up to which two pictures can be compared pixel by pixel
+RIM = 4  # px: how far about a mask a mover may reach
 FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
 
 
@@ -92,12 +94,12 @@ def telling(shot: Shot, number: int, sights: list[Near], most: int = 2) -> list[
 def witnesses(shot: Shot, number: int, sights: Sequence[Neighbour], device: torch.device) -> list[Witness]:
     """The pictures of neighbours, at the brightness of the frame, and what moves in them."""
     row = shot.row(number)
-    own, disc = shot.picture(number).mean(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    own = shot.picture(number).mean()
     return [
         Witness(
             torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
             view(shot, sight.row, device).spread(shot.size), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
-            torch.from_numpy(cv2.dilate(shot.movers(sight.number).astype(np.float32), disc)).to(device)[None],
+            torch.from_numpy(cv2.dilate(shot.movers(sight.number).astype(np.float32), disc(RIM))).to(device)[None],
         )
         for sight in sights
     ]

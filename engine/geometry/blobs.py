@@ -23,8 +23,7 @@ def cleaned(mask: Mask) -> Mask:
     keep = (about[:, cv2.CC_STAT_AREA] >= LEAST * mask.size) & (thick >= THIN * mask.shape[1])
     keep[0] = False
     reach = max(1, round(THIN * mask.shape[1]))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    return filled(cv2.morphologyEx(keep[label].astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0, GAP)
+    return filled(cv2.morphologyEx(keep[label].astype(np.uint8), cv2.MORPH_CLOSE, disc(reach)) > 0, GAP)
 
 
 def filled(mask: Mask, hole: float = HOLE) -> Mask:
@@ -47,3 +46,6 @@ def framed(mask: Mask, margin: int) -> Box | None:
     )
 
 
+def disc(radius: int) -> NDArray[np.uint8]:
+    """A round element [2 radius + 1, 2 radius + 1] to widen and to narrow blobs with."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import RequestFailure
-from ..geometry.blobs import Box, framed
+from ..geometry.blobs import Box, disc, framed
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
@@ -90,8 +90,7 @@ def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None) ->
     longest = max(height, width)
     states = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     if drawn is not None:
-        near = 2 * round(REACH * longest / 6) + 1
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (near, near))
+        kernel = disc(round(REACH * longest / 6))
         mask = (drawn > 0.5).astype(np.uint8)
         states[mask > 0] = cv2.GC_PR_FGD
         states[cv2.dilate(mask, kernel) == 0] = cv2.GC_BGD

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
-from ..geometry.blobs import filled
+from ..geometry.blobs import disc, filled
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
 from .edge import Guide, guide
@@ -236,11 +236,6 @@ def credible(mask: Mask, evidence: Picture, around: Mask) -> Mask:
     wrong = (about[:count, cv2.CC_STAT_AREA] > LARGE * mask.size) & (seen < SEEN)
     wrong[0] = False
     return np.where(wrong[label], around, mask)
-
-
-def disc(radius: int) -> NDArray[np.uint8]:
-    """A round structuring element."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def _contrast(grey: Picture) -> Picture:

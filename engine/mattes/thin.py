@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.blobs import framed
+from ..geometry.blobs import disc, framed
 from .subjects import fetch
 
 Picture = NDArray[np.float32]  # [H, W]
@@ -128,5 +128,4 @@ def _along(odds: Picture, unit: float) -> Picture:
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return disc(max(1, round(radius)))

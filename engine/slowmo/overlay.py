@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.blobs import disc
 from .look import Flow, Map
 from .motion import Picture
 from .timeline import Timeline
@@ -73,8 +74,8 @@ def find(pictures: Iterable[Picture]) -> Map | None:
     outline = _pieces_with(likely, standing, grey2 - grey * grey)
     if not outline.any():
         return None
-    inside = (cv2.dilate(outline, _disc(max(2, grey.shape[0] // 240))) > 0) & (grey2 - grey * grey < CALM**2)
-    return cv2.GaussianBlur(cv2.dilate(outline | inside.astype(np.uint8), _disc(1)).astype(np.float32), (0, 0), 0.7)
+    inside = (cv2.dilate(outline, disc(max(2, grey.shape[0] // 240))) > 0) & (grey2 - grey * grey < CALM**2)
+    return cv2.GaussianBlur(cv2.dilate(outline | inside.astype(np.uint8), disc(1)).astype(np.float32), (0, 0), 0.7)
 
 
 def freed(flow: Flow, overlay: Map) -> Flow:
@@ -84,7 +85,7 @@ def freed(flow: Flow, overlay: Map) -> Flow:
 
 def lifted(plane: NDArray[np.float32], overlay: Map, reach: int = 0) -> NDArray[np.float32]:
     """A picture or flow [H, W, C] with its surroundings carried under the overlay and `reach` px around it."""
-    held = cv2.dilate(overlay, _disc(reach)) > 0.05
+    held = cv2.dilate(overlay, disc(reach)) > 0.05
     free = (~held).astype(np.float32)
     out, known = plane.copy(), ~held
     for window in (AROUND // 4, AROUND, 4 * AROUND):
@@ -104,16 +105,12 @@ def apart(make: Callable[[Picture, Picture], Picture], first: Picture, second: P
 
 def _pieces_with(likely: NDArray[np.bool_], standing: NDArray[np.bool_], variance: Map) -> NDArray[np.uint8]:
     """The pieces of likely pixels, letters of a word together, that hold enough standing ones and have something moving behind them."""
-    _, labels = cv2.connectedComponents(cv2.dilate(likely.astype(np.uint8), _disc(2)), connectivity=8)
+    _, labels = cv2.connectedComponents(cv2.dilate(likely.astype(np.uint8), disc(2)), connectivity=8)
     whole, sure = (np.bincount(labels[mask], minlength=labels.max() + 1) for mask in (likely, standing))
     out = np.zeros(likely.shape, np.uint8)
     for label in np.flatnonzero((sure >= SPECK) & (sure >= PART * whole)):
         piece = (labels == label).astype(np.uint8)
-        ring = (cv2.dilate(piece, _disc(REACH)) > 0) & (piece == 0)
+        ring = (cv2.dilate(piece, disc(REACH)) > 0) & (piece == 0)
         if label and ring.any() and np.median(variance[ring]) > CALM**2:
             out |= piece & likely
     return out
-
-
-def _disc(radius: int) -> NDArray[np.uint8]:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

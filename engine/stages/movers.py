@@ -21,6 +21,7 @@ from ..camera import evidence
 from ..contract.artifacts import FRAME
 from ..contract.options import Movers
 from ..failures import RequestFailure
+from ..geometry.blobs import disc
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
 from ..stage import Inputs, Report
@@ -75,10 +76,10 @@ def _evidence(pictures: Frames, flow: Flow, frame: int) -> Mask:
 def _mask(flow: Flow, scores: Path, frame: int, options: Movers) -> Mask:
     agreed = _agreed(flow, scores, frame) * np.float32(options.sensitivity)
     mask = _hysteresis(agreed)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(3))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(3))
     mask = _without_specks(mask, LEAST)
     mask = 255 - _without_specks(255 - mask, HOLE)
-    return cv2.dilate(mask, _disc(options.grow)) if options.grow else mask
+    return cv2.dilate(mask, disc(options.grow)) if options.grow else mask
 
 
 def _agreed(flow: Flow, scores: Path, frame: int) -> NDArray[np.float32]:
@@ -94,7 +95,7 @@ def _agreed(flow: Flow, scores: Path, frame: int) -> NDArray[np.float32]:
 
 def _hysteresis(score: NDArray[np.float32]) -> Mask:
     """What is likely, reaches a good part of the evidence around it, and hangs together with something sure."""
-    peak = cv2.GaussianBlur(cv2.dilate(score, _disc(12)), (0, 0), 8)
+    peak = cv2.GaussianBlur(cv2.dilate(score, disc(12)), (0, 0), 8)
     likely = (score > np.maximum(LIKELY, EDGE * peak)).astype(np.uint8)
     count, label = cv2.connectedComponents(likely, connectivity=8)
     sure = np.zeros(count, bool)
@@ -110,10 +111,6 @@ def _without_specks(mask: Mask, least: float) -> Mask:
     return np.where(keep[label], 255, 0).astype(np.uint8)
 
 
-def _disc(radius: int) -> Mask:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-
-
 def _fit(path: Path, size: tuple[int, int], grow: int) -> Mask:
     """An artist's mask at working size: bright, or opaque where it has alpha, is moving."""
     picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -126,7 +123,7 @@ def _fit(path: Path, size: tuple[int, int], grow: int) -> Mask:
         bright = values[..., -1]
     small = cv2.resize((bright > 0.5 * top).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     mask = np.where(small > 0.25, 255, 0).astype(np.uint8)
-    return cv2.dilate(mask, _disc(grow)) if grow else mask
+    return cv2.dilate(mask, disc(grow)) if grow else mask
 
 
 def find_masks(folder: Path, frames: list[int]) -> dict[int, Path]:
