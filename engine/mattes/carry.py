@@ -18,9 +18,10 @@ from ..contract.artifacts import FRAME
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, working_size, write_png
 from . import thin
-from .edge import Guide, guide
+from .edge import guide
 from .homeward import Homeward
 from .local_colours import LocalColours
+from .mean_field import agreed
 from .own_motion import OwnMotion
 from .palette import BINS, bins, blurred
 from .reuse import Reuse
@@ -219,11 +220,7 @@ def _fetch_bins(bins: NDArray[np.int32], flow: NDArray[np.float32]) -> NDArray[n
 
 
 def _agreed(odds: Picture, colours: NDArray[np.float32]) -> Picture:
-    """Likelihoods that agree with those of pixels of the same colour around: a mean field with a guided filter for a neighbourhood."""
-    likely, guided = _sigmoid(odds), Guide(colours, np.ones_like(odds, np.float32), RADIUS, EPS)
-    for _ in range(STEPS):
-        likely = _sigmoid(odds + SMOOTH * (2 * np.clip(guided(likely), 0, 1) - 1))
-    return likely
+    return agreed(odds, colours, RADIUS, EPS, STEPS, SMOOTH)
 
 
 def _inward(motion: Picture) -> Picture:
@@ -238,7 +235,3 @@ def _anchored(likely: Picture, carried: Picture) -> Picture:
     stray = (held < 0.25 * about[:count, cv2.CC_STAT_AREA]) | (about[:count, cv2.CC_STAT_AREA] < 1e-4 * likely.size)
     stray[0] = False
     return np.where(stray[label], np.minimum(likely, np.float32(0.1)), likely)
-
-
-def _sigmoid(odds: Picture) -> Picture:
-    return (1 / (1 + np.exp(-odds))).astype(np.float32)

@@ -18,7 +18,8 @@ from ..contract.artifacts import FRAME
 from ..geometry.blobs import disc, filled
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
-from .edge import Guide, guide
+from .edge import guide
+from .mean_field import agreed
 from .palette import BINS, bins, blurred
 from .plate import differs
 from .subjects import fetch
@@ -118,11 +119,7 @@ class Segmenter:
         odds = odds + self._scenery_odds(frame, turn)
         if turn:
             odds = odds + VOTE * self._votes(frame)
-        picture = self._picture(frame)
-        likely, guided = _sigmoid(odds), Guide(picture, np.ones_like(picture[..., 0]), RADIUS, EPS)
-        for _ in range(STEPS):
-            likely = _sigmoid(odds + SMOOTH * (2 * np.clip(guided(likely), 0, 1) - 1))
-        return likely
+        return agreed(odds, self._picture(frame), RADIUS, EPS, STEPS, SMOOTH)
 
     def _scenery_odds(self, frame: int, turn: int) -> Picture:
         """Against what looks like the scenery that other frames show there, for what does not."""
@@ -275,7 +272,3 @@ def _rim(size: tuple[int, int]) -> Mask:
     width = max(2, size[1] // 40)
     rim[width:-width, width:-width] = False
     return rim
-
-
-def _sigmoid(odds: Picture) -> Picture:
-    return (1 / (1 + np.exp(-odds))).astype(np.float32)
