@@ -128,6 +128,15 @@ def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int
     return start, few, posed
 
 
+def to_state(bundle: Bundle, state: State, posed: NDArray[np.int64]) -> State:
+    """The state with the poses and the lens of a bundle of its views `posed`; its points stay."""
+    matrices, focal = state.pose.copy(), state.focal.copy()
+    matrices[posed] = pose(bundle.rotation, bundle.translation)
+    if not bundle.known:
+        focal[posed] = np.exp(bundle.log_focal)
+    return replace(state, pose=matrices, focal=focal, distortion=bundle.distortion)
+
+
 def refined(
     state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25
 ) -> State:
@@ -137,12 +146,10 @@ def refined(
     start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free)
     start = replace(start, usual=None, distortion=np.where(np.isin(np.arange(4), free), start.distortion, 0.0))
     best = adjust(start, few, loss, rounds)
-    matrices, focal, points = state.pose.copy(), state.focal.copy(), np.full_like(state.points, np.nan)
-    matrices[posed] = pose(best.rotation, best.translation)
-    if not known:
-        focal[:] = np.exp(best.log_focal[0])
+    points = np.full_like(state.points, np.nan)
     points[np.unique(tracks.track[use])] = best.points
-    return replace(state, pose=matrices, focal=focal, distortion=best.distortion, points=points)
+    focal = state.focal if known else np.full_like(state.focal, np.exp(best.log_focal[0]))
+    return replace(to_state(best, state, posed), focal=focal, points=points)
 
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bundle:

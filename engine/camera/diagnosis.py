@@ -34,7 +34,7 @@ class Diagnosis:
 
     @property
     def kind(self) -> str:
-        """tracks or motion (what is missing), tripod, tripod zoom, or free."""
+        """tracks (too few), motion (too little), tripod, tripod zoom, or free."""
         if self.alive < NO_TRACKS:
             return "tracks"
         if self.motion < NO_MOTION:

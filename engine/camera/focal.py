@@ -95,6 +95,4 @@ def _held(state: State, tracks: Tracks, loss: float, limit: float, per_view: int
     free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))}))
     start, few, rows = adjust.of_state(replace(state, posed=some), tracks, seen, per_view, known=True, free=free)
     best = adjust.adjust(replace(start, grain=float(np.sqrt(adjust.spread(start, few, loss)))), few, loss, ROUNDS)
-    matrices = state.pose.copy()
-    matrices[rows] = pose(best.rotation, best.translation)
-    return replace(state, pose=matrices, distortion=best.distortion), best, few
+    return adjust.to_state(best, state, rows), best, few

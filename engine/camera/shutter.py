@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import lens
-from ..geometry.pose import pose, rotation_from_vector, vector_from_rotation
+from ..geometry.pose import rotation_from_vector, vector_from_rotation
 from ..geometry.reprojection import sum_by
 from . import adjust
 from .bundle import State, triangulated
@@ -66,21 +66,14 @@ def told(
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
         late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
-        plain = plain or _as(state, posed, adjust.adjust(bundle, few, loss, ROUNDS))
+        plain = plain or adjust.to_state(adjust.adjust(bundle, few, loss, ROUNDS), state, posed)
         best = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
         sigma = adjust.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
-        state = _as(state, posed, best)
+        state = adjust.to_state(best, state, posed)
         if abs(best.readout) < STILL or abs(share) < 2 * sigma:
             break
     return Readout(share, sigma, start.axis), plain or state, state
-
-
-def _as(state: State, posed: Index, best: adjust.Bundle) -> State:
-    """The state with the adjusted poses and lens of its `posed` views."""
-    matrices, focal = state.pose.copy(), state.focal.copy()
-    matrices[posed], focal[posed] = pose(best.rotation, best.translation), np.exp(best.log_focal)
-    return replace(state, pose=matrices, focal=focal, distortion=best.distortion)
 
 
 def _aimed(state: State, tracks: Tracks) -> State:

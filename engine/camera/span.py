@@ -300,10 +300,7 @@ def _own(
             "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
             "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
         ) from None
-    pose, focal = state.pose.copy(), state.focal.copy()
-    pose[posed, :3, :3], pose[posed, :3, 3] = best.rotation, best.translation
-    focal[posed] = focal[posed] if known else np.exp(best.log_focal)
-    return replace(state, pose=pose, focal=focal, distortion=best.distortion), sigma
+    return adjust.to_state(best, state, posed), sigma
 
 
 def _suspicious(fixed: Solved) -> bool:

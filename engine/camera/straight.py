@@ -79,10 +79,9 @@ def _plane(shot: Outcome, row: int) -> Array:
 def straighten(camera: Camera, row: int, size: tuple[int, int], read: Rolling | None = None) -> Field:
     """Where on the plate each pixel of a picture without distortion and shear is to be fetched; same size, same focal length."""
     focal, centre, distortion = _lens(camera, row, size)
-    ideal = (_grid(size) - centre) / focal
+    rays = lens.unproject(_grid(size), focal, centre, np.zeros(4))
     if read is None:
-        return (lens.distort(ideal, distortion) * focal + centre).astype(np.float32)
-    rays = np.concatenate([ideal, np.ones_like(ideal[..., :1])], -1)
+        return lens.project(rays, focal, centre, distortion).astype(np.float32)
     first, middle, last = (lens.project(rays @ read.seen(np.array(k)).T, focal, centre, distortion) for k in INSTANTS)
     slope, curve = 0.5 * (last - first), 0.5 * (last + first) - middle  # each point's way over the plate while it is read: a parabola
     axis, at = AXES[read.axis], middle
@@ -95,14 +94,12 @@ def straighten(camera: Camera, row: int, size: tuple[int, int], read: Rolling | 
 def bend(camera: Camera, row: int, size: tuple[int, int], read: Rolling | None = None) -> Field:
     """Where on a picture without distortion and shear each pixel of the plate is to be fetched: what a render needs to sit on it."""
     focal, centre, distortion = _lens(camera, row, size)
-    ideal = lens.undistort((_grid(size) - centre) / focal, distortion)
+    rays = lens.unproject(_grid(size), focal, centre, distortion)
     if read is not None:
         axis = AXES[read.axis]
         back = np.linalg.inv(read.seen(2 * (np.arange(size[axis]) + 0.5) / size[axis] - 1))
-        rays = np.concatenate([ideal, np.ones_like(ideal[..., :1])], -1)
         rays = np.einsum("hij,hwj->hwi" if axis == 1 else "wij,hwj->hwi", back, rays)
-        ideal = rays[..., :2] / rays[..., 2:]
-    return (ideal * focal + centre).astype(np.float32)
+    return lens.project(rays, focal, centre, np.zeros(4)).astype(np.float32)
 
 
 def fetch(picture: NDArray[np.generic], field: Field) -> NDArray[np.generic]:
