@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FRAME = "%06d"  # the clip's frame number in a file name
+LIKELY = "likely"  # folder, beside masks, of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
 
 
 @dataclass(frozen=True)

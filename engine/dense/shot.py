@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import store
-from ..contract.artifacts import FRAME
+from ..contract.artifacts import FRAME, LIKELY
 from ..geometry import camera as cameras
 from ..geometry import lens, pose
-from ..media.arrays import read_arrays
+from ..media.flow import flow_path, read_flow
 from ..media.frames import Frames, read_png, resize
 
 Array = NDArray[np.float64]
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-LIKELY = "likely"  # folder, beside the masks, of how surely each pixel moves: 8 bit, 0 still, 128 unknown, 255 moving
 DOUBTED = -0.5  # how surely a pixel moves, -1 still, from which it may
 
 
@@ -53,11 +52,7 @@ class Shot:
 
     def flow(self, number: int, gap: int) -> tuple[Picture, Mask] | None:
         """Flow [H, W, 2] px to the neighbour at `gap`, and where it is valid; None where it was not computed."""
-        path = self._flow / ("fwd" if gap > 0 else "bwd") / f"{FRAME % number}_{abs(gap)}.npz"
-        if self.neighbour(number, gap) is None or not path.is_file():
-            return None
-        held = read_arrays(path)
-        return held["flow"].astype(np.float32), held["valid"].astype(bool)
+        return read_flow(flow_path(self._flow, number, number + gap)) if self.neighbour(number, gap) is not None else None
 
     def picture(self, number: int) -> Picture:
         """RGB [H, W, 3] in 0..1 at the working size."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.artifacts import FRAME
+from ..contract.artifacts import FRAME, LIKELY
 from ..geometry.blobs import disc, filled
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
@@ -27,7 +27,6 @@ from .subjects import fetch
 Mask = NDArray[np.bool_]
 Picture = NDArray[np.float32]  # [H, W]
 
-LIKELY = "likely"  # folder of the stage scene_movers
 WORK = ("guess", "guess2")  # folders of the two rounds while the stage runs
 WINDOW = 8  # frames each way that share their colours
 MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover mask, colour, scenery behind, frames around, pixels around

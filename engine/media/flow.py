@@ -31,16 +31,20 @@ class Flow:
 
         None where there is none: another gap, no such frame, or a cut between them.
         """
-        path = flow_path(self.folder, a, b)
-        if not path.is_file():
-            return None
-        held = read_arrays(path)
-        return held["flow"].astype(np.float32), held["valid"].astype(bool)
+        return read_flow(flow_path(self.folder, a, b))
 
 
 def flow_path(folder: Path, a: int, b: int) -> Path:
     """Where the flow from frame a to frame b lies."""
     return folder / ("fwd" if b > a else "bwd") / f"{FRAME % a}_{abs(b - a)}.npz"
+
+
+def read_flow(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Flow [H, W, 2] float32 px and where it holds [H, W] bool; None where there is no such file."""
+    if not path.is_file():
+        return None
+    held = read_arrays(path)
+    return held["flow"].astype(np.float32), held["valid"].astype(bool)
 
 
 def write_flow(path: Path, flow: np.ndarray, valid: np.ndarray) -> None:

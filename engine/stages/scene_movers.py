@@ -18,11 +18,11 @@ import torch
 from .. import store
 from ..camera import learned
 from ..camera.evidence import heard
-from ..contract.artifacts import FRAME
+from ..contract.artifacts import FRAME, LIKELY
 from ..contract.options import SceneMovers
 from ..dense import measured, parallel, sightings, stillness
 from ..dense.limits import limits
-from ..dense.shot import LIKELY, Mask, Picture, Shot, grid
+from ..dense.shot import Mask, Picture, Shot, grid
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
 from ..mattes.edge import band, once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +10,17 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
+from test_camera_pictures import empty_masks, lay_down, run
 
-sys.path.insert(0, str(Path(__file__).parent))
-from test_camera_pictures import empty_masks, lay_down, run  # noqa: E402
-
-from engine.camera import formats, given, judgement, outcome, straight  # noqa: E402
-from engine.contract.options import Export, Orient, Solve  # noqa: E402
-from engine.failures import RequestFailure  # noqa: E402
-from engine.geometry.camera import Camera, load  # noqa: E402
-from engine.media.exr import read_exr  # noqa: E402
-from engine.media.frames import read_png  # noqa: E402
-from engine.stages import export, orient, solve  # noqa: E402
-from engine.synth.scene import Scene  # noqa: E402
-from engine.synth.shots import SHOTS, picture  # noqa: E402
+from engine.camera import formats, given, judgement, outcome, straight
+from engine.contract.options import Export, Orient, Solve
+from engine.failures import RequestFailure
+from engine.geometry.camera import Camera, load
+from engine.media.exr import read_exr
+from engine.media.frames import read_png
+from engine.stages import export, orient, solve
+from engine.synth.scene import Scene
+from engine.synth.shots import SHOTS, picture
 
 SIZE, COUNT = (384, 216), 10
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from camera_tracks import SIZE, make, moment, path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from camera_tracks import SIZE, make, moment, path  # noqa: E402
-
-from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span, tripod  # noqa: E402
-from engine.camera.tracks import Tracks  # noqa: E402
-from engine.contract.options import Solve  # noqa: E402
-from engine.failures import ShotFailure  # noqa: E402
-from engine.geometry import lens  # noqa: E402
-from engine.geometry.pose import invert, pose, rotation_from_vector  # noqa: E402
-from engine.metrics.trajectory import compare  # noqa: E402
+from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span, tripod
+from engine.camera.tracks import Tracks
+from engine.contract.options import Solve
+from engine.failures import ShotFailure
+from engine.geometry import lens
+from engine.geometry.pose import invert, pose, rotation_from_vector
+from engine.metrics.trajectory import compare
 
 VIEWS = 24
 FIXED = np.full(VIEWS, 520.0)

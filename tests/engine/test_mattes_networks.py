@@ -1,11 +1,10 @@
 """SAM 2.1 and ViTMatte from local folders: the same as transformers' own way, and what is refused."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_networks
 import torch
 
 from engine import pretrained
@@ -13,9 +12,6 @@ from engine.failures import SetupFailure
 from engine.mattes import sam2, vitmatte
 from engine.mattes.prompts import Prompt
 from engine.mattes.reuse import Reuse
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_networks  # noqa: E402
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 CPU = torch.device("cpu")

@@ -1,13 +1,13 @@
 """The mattes stage end to end on a small synthetic shot: what moves, drawn masks, resume with the same bytes, refusals."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+import tiny_networks
 import torch
 
 from engine import store
@@ -21,9 +21,6 @@ from engine.media.frames import read_png, write_png
 from engine.nets import rvm
 from engine.stage import Inputs, Report
 from engine.stages import mattes
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_networks  # noqa: E402
 
 W, H, T = 192, 108, 9
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_camera_pictures import lay_down, run
 
-sys.path.insert(0, str(Path(__file__).parent))
-from test_camera_pictures import lay_down, run  # noqa: E402
-
-from engine.camera import outcome  # noqa: E402
-from engine.contract.options import Orient  # noqa: E402
-from engine.geometry import camera, ground, lens, upright  # noqa: E402
-from engine.geometry.pose import rotation_from_vector  # noqa: E402
-from engine.geometry.similarity import Similarity  # noqa: E402
-from engine.stages import orient  # noqa: E402
-from engine.synth.caster import SKY, cast  # noqa: E402
-from engine.synth.shots import SHOTS, picture  # noqa: E402
+from engine.camera import outcome
+from engine.contract.options import Orient
+from engine.geometry import camera, ground, lens, upright
+from engine.geometry.pose import rotation_from_vector
+from engine.geometry.similarity import Similarity
+from engine.stages import orient
+from engine.synth.caster import SKY, cast
+from engine.synth.shots import SHOTS, picture
 
 SIZE, EVERY = (480, 270), 5
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_networks
 
 from engine import weights
 from engine.contract import options as o
@@ -23,9 +24,6 @@ from engine.media.frames import write_exr, write_png
 from engine.stage import Inputs, Report
 from engine.stages import prior
 from engine.store import read_json, write_json
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_networks  # noqa: E402
 
 SIZE, COUNT = (64, 36), 3
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_networks
 import torch
+from second_device import card  # noqa: F401
 
 from engine.contract import options as o
 from engine.contract.job import Request
@@ -26,10 +27,6 @@ from engine.synth.shots import Shot, render
 from engine.training import depth_motion, footage
 from engine.training import rvm as matting
 from engine.training import super_slomo as interpolating
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_networks  # noqa: E402
-from second_device import card  # noqa: E402, F401
 
 SIZE, COUNT = (160, 90), 6
 CPU = torch.device("cpu")
