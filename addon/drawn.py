@@ -153,7 +153,7 @@ class UNFLATTEN_OT_use_mask(_OnDrawn, bpy.types.Operator):
 
 
 class UNFLATTEN_OT_use_markers(_OnDrawn, bpy.types.Operator):
-    """The selected tracking markers of this frame lie on the subject, or outside of it"""
+    """The selected tracking markers of this frame lie on the subject, or outside of it; they correct a box or a mask of the same frame"""
 
     bl_idname = "unflatten.use_markers"
     bl_label = "Markers lie on the subject"

@@ -25,7 +25,7 @@ class Mattes:
     )
     prompts: str = option(
         "", "Boxes, points", "In parts of the picture: '12 box 0.2,0.1,0.5,0.9; 30 in 0.4,0.5; 30 out 0.1,0.5' on frames 12 and 30; "
-        "points correct a mask drawn on the same frame; '12#2 box …' is a second subject", only=("method", "drawn"),
+        "points correct a box or a mask of the same frame; '12#2 box …' is a second subject", only=("method", "drawn"),
     )
     follow: str = option(
         "flow", "Carried by", "What takes drawn masks, boxes and points through the shot",
