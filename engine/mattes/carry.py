@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..contract.artifacts import FRAME
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, working_size, write_png
-from . import thin
+from . import thin, two_layers
 from .edge import guide
 from .homeward import Homeward
 from .local_colours import LocalColours
@@ -32,6 +32,7 @@ Picture = NDArray[np.float32]  # [H, W] 0..1
 LONGEST = 320  # px: masks are carried at this size, but for their thin parts, and brought to the edges of the picture afterwards
 FLOWN, CALMER, HOME, COLOUR, NEARBY, MOTION, SMOOTH = 3.0, 1.0, 0.5, 1.0, 2.0, 2.0, 2.0  # log odds of:
 # what is carried, and how much less of it where own motion tells; being near; colours; the drawn frame itself; own motion; pixels around
+LAYERS = 0.8  # trust in what either layer's own motion tells where no flow holds
 RADIUS, EPS, STEPS = 4, 1e-3, 4  # of the mean field
 RECENT = 8  # frames whose colours count beside the key's
 LOCAL = 4  # frames back to which colours are known place by place
@@ -112,14 +113,16 @@ class Carrier:
         """One frame from those before it in the run (the key first)."""
         colours, bins = self._picture(frame), self._bins(frame)
         carried, trust, local = self._carried(frame, run, way)
+        carried, trust, unseen = self._by_layers(frame, run[-1], carried, trust)
         whole = self._colour_odds(run)
         calm = self._motion.calm(frame, run) if self._motion else 0.0
         motion = np.asarray(MOTION * calm * self._motion.odds(frame, run, carried) if self._motion and calm else 0.0, np.float32)
+        motion = np.where(motion < 0, (1 - unseen) * motion, motion)
         # Where flow does not hold, things may come to light: near the subject colour decides, far from it nothing appears.
         near = HOME * np.clip(8 * cv2.GaussianBlur(carried, (0, 0), self.size[0] / 60) - 2, -4, 1)
         odds = (FLOWN - CALMER * calm) * trust * (2 * carried - 1) + near + COLOUR * local.odds(bins, whole)
-        odds = odds + (_inward(motion) if motion.ndim else 0.0)
-        found = _anchored(_agreed(odds + NEARBY * self._homeward(frame, run, way).says(frame, colours), colours), carried)
+        odds = odds + _inward(motion) + NEARBY * self._homeward(frame, run, way).says(frame, colours)
+        found = _anchored(_agreed(odds, colours), carried)
         if np.count_nonzero(found > 0.5) < LOST * np.median([np.count_nonzero(self._belief(other) > 0.5) for other in (run[0], *run[-30:])]):
             found = np.maximum(found, self._found_again(COLOUR * whole[bins] + 1.5 * motion - 1, colours, run[0]))
         return found
@@ -160,6 +163,15 @@ class Carrier:
             if gap <= LOCAL:
                 local.add(_fetch_bins(self._bins(other), flow), fetched, (0.1 + valid) / np.float32(gap**0.5))
         return total / weight, cv2.blur(trust, (5, 5)), local
+
+    def _by_layers(self, frame: int, before: int, carried: Picture, trust: Picture) -> tuple[Picture, Picture, Picture]:
+        """What is carried and its trust, mended where no flow holds; and how far a pixel is the subject's of which no flow can say that it stands still."""
+        doubt, field = np.clip(1.25 - 1.25 * trust, 0, 1), self._field(frame, before)
+        if field is None:
+            return carried, trust, np.zeros_like(carried)
+        pictures = (self.frames.rgb8(which, self.size) for which in (frame, before))
+        told = two_layers.told(*pictures, self._belief(before), *field, doubt)
+        return carried + doubt * (told - carried), trust + LAYERS * doubt, doubt * told
 
     def _homeward(self, frame: int, run: list[int], way: int) -> Homeward:
         """The way to the key, made up to this frame."""

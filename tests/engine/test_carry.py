@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from engine import store
-from engine.mattes import carry, thin
+from engine.mattes import carry, thin, two_layers
 from engine.mattes.homeward import Homeward
 from engine.mattes.local_colours import LocalColours
 from engine.mattes.own_motion import OwnMotion
 from engine.mattes.palette import BINS, bins
 from engine.mattes.reuse import Reuse
+from engine.mattes.subjects import fetch
 from engine.media.flow import Flow, both_ways, flow_path, write_flow
 from engine.media.frames import Frames, write_png
 
@@ -127,3 +128,24 @@ def test_a_line_is_carried_over_scenery_that_moves_another_way():
     near = cv2.dilate(true.astype(np.uint8), np.ones((3, 3))) > 0
     assert (true & (cv2.dilate(lines, np.ones((3, 3))) > 0)).sum() > 0.85 * true.sum()
     assert ((lines > 0) & near).sum() > 0.85 * (lines > 0).sum()
+
+
+def test_where_no_flow_holds_two_layers_tell_the_subject_also_as_it_comes_in_over_the_border():
+    dice = np.random.default_rng(5)
+    scene, skin = (cv2.GaussianBlur(dice.integers(0, 256, (90, 300, 3)).astype(np.float32), (0, 0), 2) for _ in range(2))
+    y, x = np.mgrid[:90, :160]
+
+    def shot(middle, pan):
+        inside = np.hypot(x - middle, y - 45) < 25
+        picture = np.where(inside[..., None], np.roll(skin, middle, 1)[:, :160], np.roll(scene, pan, 1)[:, :160])
+        return picture.clip(0, 255).astype(np.uint8), inside
+
+    for start in (60, 0):  # in the middle; half outside
+        (before, was), (now, inside) = shot(start, 0), shot(start + 9, -3)
+        lost = (y > 40) & (np.hypot(x - start - 4, y - 45) < 36) | (x < 9)
+        flow = np.where(inside[..., None], (-9.0, 0.0), (3.0, 0.0))
+        flow = np.where(lost[..., None], dice.normal(0, 6, (90, 160, 2)), flow).astype(np.float32)
+        found = two_layers.told(now, before, was.astype(np.float32), flow, (~lost).astype(np.float32), lost.astype(np.float32)) > 0.5
+        along = fetch(was.astype(np.float32), flow) > 0.5
+        alike = [(mask & inside & lost).sum() / ((mask | inside) & lost).sum() for mask in (found, along)]
+        assert alike[0] > max(0.7, alike[1] + 0.15), start
