@@ -32,10 +32,10 @@ STAGES = (
     Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 3),
     Stage("scene_movers", "Tell moving from still", o.SceneMovers, ("frames", "flow", "orient", "movers"), (), ("masks",), 4, 3),
     Stage("prior", "Depth by a network", o.Prior, ("frames",), (), ("prior",), 0.5, 1),
-    Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "scene_movers", "prior"), (), ("depth",), 4, 7),
+    Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "scene_movers", "prior"), (), ("depth",), 4, 8),
     Stage(
         "consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "scene_movers"), ("prior",),
-        ("depth",), 3, 8,
+        ("depth",), 3, 9,
     ),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 2),

@@ -44,6 +44,11 @@ class ByNetwork:
         """Of the whole training."""
         return self.fit.epochs
 
+    @property
+    def steps(self) -> int:
+        """Of the progress, before the first frame is written."""
+        return self.epochs
+
     def _clip(self, gaps: tuple[int, ...]) -> Clip:
         shot, size = self.shot, self.size
         found = (np.array(read_depth(self.folder / f"{FRAME % number}.exr")[0], np.float32) for number in self.numbers)

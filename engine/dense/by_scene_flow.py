@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from ..geometry.blobs import disc
 from ..media.frames import read_depth, resize, working_size, write_png
 from ..stage import Report
 from ..training import page
-from ..training.followed import Start, cameras, follow
+from ..training.followed import PASSES, Start, cameras, follow
 from ..training.growth import curves
 from ..training.outlines import levels
 from ..training.scene_flow_fit import Fit, Settings
@@ -32,22 +33,26 @@ AGREED = 0.1  # relative distance up to which a vote for a thing's depth agrees 
 class ByFlow:
     """Depth of what moves, learned from a start; everything still is left to others."""
 
-    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, room: Path) -> None:
+    def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, room: Path, report: Report) -> None:
+        """Follows what moves, which takes a while; `report` hears of it."""
         self.shot, self.folder, self.device, self.room = shot, depth, device, room / "training"
         self.size = working_size(shot.size, options.size)
         self.trains = options.method == "scene_flow"
         self.settings = Settings(**weights(options.weights)).shortened(options.effort)
+        self._followed = PASSES * len(shot.numbers)
         start = self._start()
         self.fit: Fit | None = None
         self.labels: list[np.ndarray] = []
         if any(mask.any() for mask in start.moving):
             self.cameras = cameras(shot, start)
-            found = follow(shot, start, self.cameras.unit, gaps(options.gaps))
+            counter, total = itertools.count(1), self._followed + (self.settings.epochs if self.trains else 0) + len(shot.numbers)
+            found = follow(shot, start, self.cameras.unit, gaps(options.gaps), lambda: report.progress(next(counter), total))
             if found is not None:
                 table, self.labels = found
                 began = curves(table, 1 + max(int(plane.max()) for plane in self.labels), len(start.depth))
-                if self.trains:  # where a thing lies as a whole is a guess, of which growth knows nothing
-                    began += levels(start, self.labels, began)[:, None]
+                # Where a thing lies as a whole is a guess, of which growth knows nothing.
+                self._shifts = levels(shot, start, self.labels, began, table, self.cameras)
+                began += self._shifts[:, None]
                 self._learns = began.any(1)  # what agrees with the flow already is left as it is
                 self.fit = Fit(table, self.cameras, self.settings, began).to(device)
         self.start = start
@@ -56,6 +61,11 @@ class ByFlow:
     def epochs(self) -> int:
         """Of the whole training; 0 where nothing moves, or growth alone is asked."""
         return self.settings.epochs if self.fit and self.trains else 0
+
+    @property
+    def steps(self) -> int:
+        """Of the progress, before the first frame is written."""
+        return self._followed + self.epochs
 
     def _start(self) -> Start:
         depths, sure, moving = [], [], []
@@ -75,7 +85,7 @@ class ByFlow:
         busiest = int(np.argmax([mask.mean() for mask in self.start.moving]))
 
         def after(fit: Fit, epoch: int) -> None:
-            report.progress(epoch, total, fit.phase(epoch - 1), fit.curve[-1]["total"])
+            report.progress(self._followed + epoch, total, fit.phase(epoch - 1), fit.curve[-1]["total"])
             if epoch % EVERY == 0 or epoch == self.epochs:
                 path = self.room / f"epoch_{epoch:03d}.png"
                 write_png(path, self._strip(busiest))
@@ -152,7 +162,9 @@ class ByFlow:
     def tell(self, report: Report) -> None:
         """What was done, for the report."""
         if not self.trains:
-            report.used += "; how far movers are, by how their pictures grow" if self.fit and self._learns.any() else ""
+            if self.fit and self._learns.any():
+                report.used += "; how far movers are, by how their pictures grow"
+                report.used += ", what they hide and the camera's unrest" if self._shifts.any() else ""
             return
         if self.fit is None:
             report.warning("Nothing in this shot moves by itself: there was nothing for the scene flow to learn.")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-HIDDEN = 0.12  # of a cut piece's height: how much of it is guessed to lie below the picture
+HIDDEN = 1.0  # of a cut piece's height: what lies below the picture; nothing tells, and half of it shows as often as less
+NEARER = 4.0  # times than the floor at the edge, at most
+GUESSED = 0.05  # how sure that is
 FACING = 0.8  # cosine between a floor's normal and up
 FRONT = 0.03  # how sure it is that a mover stands just before what it hides
 OFF = 0.2  # of the camera's height: how far off the shot's floor a stand is half as sure
@@ -24,7 +26,7 @@ class Stand:
 
     rho: float  # 1 / scene units
     sure: float  # 1: stands on measured ground; low: only known to be in front of what it hides
-    kind: str  # "ground" or "front"
+    kind: str  # "ground", "guess" (its feet are below the picture) or "front"
 
 
 def pieces(mask: Mask) -> tuple[int, NDArray[np.int32]]:
@@ -43,7 +45,8 @@ def stand(
 
     `still` marks measured pixels of the still scene, `rho` [H, W] their inverse depth, `weight` [H, W] its information,
     `rays` [H, W, 3] the pixels' rays with z = 1, `up` [K, 3] the directions in camera axes that a floor may face, the world's
-    first, `height` that of the camera over the shot's floor. A ledge off that floor is less sure: it may hide the feet.
+    first, `height` that of the camera over the shot's floor. A ledge off that floor is less sure: it may hide the feet. A piece that
+    the picture's lower edge cuts stands nearer than the ground there: as far below the edge as it is seen to rise above it.
     """
     picture_height, _ = piece.shape
     rows, columns = np.nonzero(piece)
@@ -53,14 +56,15 @@ def stand(
     cut = bottom >= picture_height - 3
     middle = int(columns[feet].mean())
     foot = rays[bottom, middle].astype(np.float64)
-    if cut:  # the feet are below the picture: a little nearer than the lowest floor that shows
-        foot = foot + HIDDEN * (foot - rays[top, middle])
     reach = max(12, int(0.9 * (right - left + 1))), max(8, int(0.25 * tall))
     found = _ground(foot, (middle, min(bottom, picture_height - reach[1] // 2)), reach, still, rho, weight, rays, up)
     if found is None:
         return _front(piece, still, rho)
+    if cut:  # the feet are below the picture, on the floor that shows at its edge, and so nearer
+        drop, deeper = (-float(ray @ up[0]) for ray in (foot, foot + HIDDEN * (foot - rays[top, middle])))
+        return Stand(found * min(max(deeper / drop, 1.0), NEARER) if drop > 0 else found, GUESSED, "guess")
     off = 0.0 if height is None else 1 + float(foot @ up[0]) / (found * max(height, 1e-9))  # 0 on the floor, 1 at the camera's height
-    return Stand(found, (0.3 if cut else 1.0) / (1 + (off / OFF) ** 2), "ground")
+    return Stand(found, 1.0 / (1 + (off / OFF) ** 2), "ground")
 
 
 def _ground(

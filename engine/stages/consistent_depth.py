@@ -26,9 +26,8 @@ from ..training import page
 def run(inputs: Inputs, options: ConsistentDepth, report: Report, room: Path) -> None:
     """One %06d.exr per frame with Z and confidence, and depth.json; copies for other programs on request."""
     shot = Shot(inputs["frames"], inputs["flow"], inputs["orient"], inputs["scene_movers"])
-    learned = _learner(shot, options, inputs, room)
-    epochs = learned.epochs if learned else 0
-    total = epochs + len(shot.numbers)
+    learned = _learner(shot, options, inputs, room, report)
+    total = (learned.steps if learned else 0) + len(shot.numbers)
     if learned:
         learned.learn(report, total)
     steady = Temporal(shot, inputs["depth"], options, inputs.device, learned.frame if learned else None)
@@ -62,10 +61,10 @@ def _page(shot: Shot, inputs: Inputs, used: str, curve: list[dict[str, float]], 
     page.write(room / "report", "Depth", curve, ["learning"] * len(curve), look.world(shot, room), told)
 
 
-def _learner(shot: Shot, options: ConsistentDepth, inputs: Inputs, room: Path) -> ByFlow | ByNetwork | None:
+def _learner(shot: Shot, options: ConsistentDepth, inputs: Inputs, room: Path, report: Report) -> ByFlow | ByNetwork | None:
     """What the chosen method trains; None where it does not."""
     if options.method in ("growth", "scene_flow"):
-        return ByFlow(shot, inputs["depth"], options, inputs.device, room)
+        return ByFlow(shot, inputs["depth"], options, inputs.device, room, report)
     if options.method == "published":
         return ByNetwork(shot, inputs["depth"], options, inputs.device, room, weights(options.weights), gaps(options.gaps))
     return None

@@ -123,18 +123,20 @@ def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stan
     write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
 
 
-def _tell(told: list[dict[str, Any]], guessed: guess.Guess | None) -> dict[str, Any]:
+def _tell(seen: list[dict[str, Any]], guessed: guess.Guess | None) -> dict[str, Any]:
     """What was done and measured, for depth.json and the report."""
-    kinds = [stand[2] for about in told for stand in about["stands"]]
+    kinds = [stand[2] for about in seen for stand in about["stands"]]
     used = "inverse depth in closed form from flow to several neighbours"
     if kinds:
-        used += ", movers where they touch the ground" if "ground" in kinds else ", movers just before what they hide"
+        told = {"ground": ", movers where they touch the ground", "guess": ", movers whose feet are below the picture at a guess"}
+        used += next((told[kind] for kind in told if kind in kinds), ", movers just before what they hide")
     if guessed:
         used += f"; fused with {guessed.network}"
     return {"used": used, "figures": {
-        "parallax_px": round(float(np.median([about["parallax"] for about in told])), 2),
-        "confident": round(float(np.mean([about["sure"] for about in told])), 4),
+        "parallax_px": round(float(np.median([about["parallax"] for about in seen])), 2),
+        "confident": round(float(np.mean([about["sure"] for about in seen])), 4),
         "movers_on_ground": round(kinds.count("ground") / len(kinds), 3) if kinds else None,
+        "movers_guessed": round(kinds.count("guess") / len(kinds), 3) if kinds else None,
     }}
 
 

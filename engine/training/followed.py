@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from typing import Callable, Iterator, TypeVar
 
 import cv2
 import numpy as np
@@ -16,7 +17,9 @@ from ..dense.shot import Array, Mask, Picture, Shot, grid
 from ..media.flow import both_ways
 
 Tensor = torch.Tensor
+T = TypeVar("T")
 Labels = NDArray[np.integer]
+PASSES = 2  # over all frames: what is still among the movers, then where the rest is seen
 THING = 5  # the column of Stops
 UNIT = 2.0  # the median depth of what moves, in the unit that all training uses
 AROUND = 9  # px: the neighbourhood most of which must agree
@@ -98,21 +101,28 @@ def cameras(shot: Shot, start: Start) -> Cameras:
     return Cameras(*(torch.from_numpy(part).float() for part in (poses[:, :3, :3], eye, time)), focal, unit)
 
 
-def follow(shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], seed: int = 0) -> tuple[Table, list[Labels]] | None:
+def follow(
+    shot: Shot, start: Start, unit: float, gaps: tuple[int, ...], done: Callable[[], None] = lambda: None, seed: int = 0,
+) -> tuple[Table, list[Labels]] | None:
     """Every moving pixel (at most MOST for each frame and gap) that the flow carries onto something that moves, too; None if none.
 
-    With them the things they belong to, as pictures [H, W] of numbers from 1, 0 being still.
+    With them the things they belong to, as pictures [H, W] of numbers from 1, 0 being still. `done` hears of each frame, PASSES times.
     """
     most = int(np.clip(ROWS // (len(shot.numbers) * len(gaps)), FEWEST, MOST))
     with ThreadPoolExecutor(device.threads()) as pool:
-        held = pool.map(partial(still, shot, start), range(len(shot.numbers)))
-        start = replace(start, moving=[mask & ~stays for mask, stays in zip(start.moving, held)])
+
+        def each(work: Callable[[int], T]) -> Iterator[T]:
+            for result in pool.map(work, range(len(shot.numbers))):
+                done()
+                yield result
+
+        start = replace(start, moving=[mask & ~stays for mask, stays in zip(start.moving, each(partial(still, shot, start)))])
         labels = _pieces(start.moving)
 
         def followed(place: int) -> list[list[Array]]:
             return [part for gap in gaps for part in _followed(shot, start, labels, place, gap, unit, most, np.random.default_rng((seed, place, gap)))]
 
-        parts = [part for some in pool.map(followed, range(len(shot.numbers))) for part in some]
+        parts = [part for some in each(followed) for part in some]
     if not parts:
         return None
     columns = [np.concatenate(column) for column in zip(*parts)]

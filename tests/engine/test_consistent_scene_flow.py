@@ -14,6 +14,7 @@ from engine.contract import messages
 from engine.contract import options as o
 from engine.contract.job import Request
 from engine.dense import by_network
+from engine.dense.shot import Shot
 from engine.geometry.camera import Camera
 from engine.media.flow import flow_path, write_flow
 from engine.media.frames import read_depth, write_depth, write_png
@@ -22,6 +23,8 @@ from engine.stage import Inputs, Report
 from engine.stages import consistent_depth
 from engine.store import read_json, write_json
 from engine.training import scene_flow_frames
+from engine.training.followed import Start
+from engine.training.occlusion import hidden
 
 SIZE, COUNT, FOCAL = (96, 64), 12, 90.0
 TRUE = 4.0  # metres to the mover at the start; the wall stands at 8
@@ -115,10 +118,32 @@ def test_a_mover_is_brought_to_where_its_motion_says(made, done) -> None:
 def test_growth_alone_brings_it_there_at_once(made, tmp_path) -> None:
     folders, truth, masks = made
     before = error_of(folders["depth"], truth, masks)
-    report, _ = carry_out(folders, tmp_path, o.ConsistentDepth(gaps="1,2,4"))
+    steps: list[int] = []
+    report, _ = carry_out(folders, tmp_path, o.ConsistentDepth(gaps="1,2,4"), lambda done, *rest: steps.append(done))
     after = error_of(tmp_path, truth, masks)
     assert after[0] < 0.35 * before[0] and after[1] < 0.001
     assert "grow" in report.used and not (tmp_path / "training").exists()
+    assert steps == list(range(1, 3 * COUNT + 1))  # also while what moves is followed, in two rounds
+
+
+def test_the_cameras_unrest_tells_how_far_off_it_is_by_default(made, tmp_path) -> None:
+    """A start that saw no ground and is nearly twice too far, at the right relative distances: the hand that holds the camera shows it."""
+    folders, truth, masks = made
+    mine = {**folders, "depth": tmp_path / "depth"}
+    for k in range(COUNT):
+        write_depth(mine["depth"] / f"{k + 1:06d}.exr", np.where(masks[k], 1.8 * truth[k], 8.0).astype(np.float32),
+                    np.where(masks[k], 0.03, 0.9).astype(np.float32))
+    report, _ = carry_out(mine, tmp_path / "done", o.ConsistentDepth(gaps="1,2,4"))
+    assert error_of(tmp_path / "done", truth, masks)[0] < 0.15
+    assert "unrest" in report.used
+
+
+def test_what_a_thing_hides_is_found_in_other_frames(made) -> None:
+    folders, _, masks = made
+    shot = Shot(folders["frames"], folders["flow"], folders["orient"], folders["scene_movers"])
+    start = Start(SIZE, [np.full(SIZE[::-1], 8.0, np.float32)] * COUNT, [np.full(SIZE[::-1], 0.9, np.float32)] * COUNT, list(masks))
+    found = hidden(shot, start, [mask.astype(np.int32) for mask in masks], 2)
+    assert np.allclose(found[1][np.isfinite(found[1])], np.log(8.0), atol=1e-3) and np.isfinite(found[1]).sum() > COUNT / 2
 
 
 def test_what_a_still_point_explains_stays(made, tmp_path) -> None:
@@ -169,7 +194,7 @@ def test_killed_training_goes_on_to_the_same_depth(made, done, tmp_path) -> None
         pass
 
     def stop(done: int, total: int, note: str, loss: float | None) -> None:
-        if done == 3:
+        if note and done == 2 * COUNT + 3:  # frames are followed first, in two rounds
             raise Killed
 
     with pytest.raises(Killed):

@@ -14,6 +14,7 @@ from engine.contract import options as o
 from engine.contract.job import Request
 from engine.dense import layers
 from engine.failures import ShotFailure
+from engine.geometry import contact
 from engine.geometry.triangulation import Estimate
 from engine.media.frames import read_depth, read_png, write_png
 from engine.metrics import depth as metrics
@@ -104,6 +105,18 @@ def test_what_seems_behind_all_about_it_is_measured_only_where_it_is_surely_stil
         scene = layers.background(found, np.zeros(size, bool), likely, np.full((*size, 3), 0.5, np.float32), rays, [], 1e-3, 1.0)
         assert abs(scene.rho[21, 41] / expected - 1) < 0.2
         assert scene.measured[21, 41] == (verdict == -1.0)
+
+
+def test_a_piece_cut_by_the_lower_edge_stands_nearer_than_the_floor_there() -> None:
+    x, y = np.meshgrid((np.arange(96) - 47.5) / 90, (np.arange(64) - 31.5) / 90)
+    rays = np.stack([x, y, np.ones_like(x)], -1).astype(np.float32)
+    floor = np.maximum(y / 1.5, 0.01).astype(np.float32)  # 1.5 below a level camera
+    for bottom, kind, foot in ((50, "ground", 50), (63, "guess", 63 + 44)):  # half of it is taken to show
+        piece = np.zeros((64, 96), bool)
+        piece[20 : bottom + 1, 40:52] = True
+        found = contact.stand(piece, ~piece & (y > 0), floor, np.ones_like(floor), rays, np.array([[0.0, -1.0, 0.0]]), 1.5)
+        assert found.kind == kind and (found.sure > 0.9) == (kind == "ground")
+        assert found.rho == pytest.approx((foot - 31.5) / 90 / 1.5, rel=0.02)
 
 
 def test_own_masks_are_taken_as_they_are(folders, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""Where scene flow begins: the curve of a thing's distance from its growth, and the span that its outline leaves."""
+"""Where scene flow begins: the curve of a thing's distance from its growth, and where it lies, by occlusion and the camera's unrest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 
 from engine.training.followed import Start, Stops, Table
 from engine.training.growth import curves
-from engine.training.outlines import level, levels
+from engine.training.outlines import floats, level, spans
+from engine.training.trajectory import Steps, regress
 
 FRAMES = 20
 
@@ -65,18 +66,50 @@ def test_what_nobody_saw_standing_keeps_its_level() -> None:
 
 def test_spans_of_all_frames_together_are_narrow() -> None:
     near, far = np.full(FRAMES, 0.8), np.full(FRAMES, 2.4)
-    near[7], far[12] = 1.4, 1.5
-    assert 1.35 < 0.9 + level(np.full(FRAMES, 0.9), near, far) < 1.55
+    near[5:8], far[12:15] = 1.4, 1.6
+    assert 1.35 < 0.9 + level(np.full(FRAMES, 0.9), near, far) < 1.6
 
 
-def test_what_was_seen_standing_is_not_shifted() -> None:
-    depth = np.full((60, 80), 8.0, np.float32)
+def test_what_is_no_nearer_than_what_a_thing_hides_does_not_hide_it() -> None:
+    """A bag before stairs: they show below it as well as behind it."""
+    assert abs(level(np.full(FRAMES, 1.0), np.full(FRAMES, 1.08), np.full(FRAMES, 1.12))) < 0.03
+    assert level(np.full(FRAMES, 1.3), np.full(FRAMES, 1.08), np.full(FRAMES, 1.12)) < -0.1
+
+
+def test_what_the_lower_edge_cuts_is_hidden_by_nothing() -> None:
+    depth = np.full((60, 80), 4.0, np.float32)
     plane = np.zeros((60, 80), int)
-    plane[20:50, 30:45] = 1
-    depth[50:] = 2.0
-    depth[plane == 1] = 7.5
-    for sure, shifted in ((0.02, True), (0.5, False)):
-        confidence = np.where(plane == 1, sure, 0.9).astype(np.float32)
-        start = Start((80, 60), [depth] * 3, [confidence] * 3, [plane == 1] * 3)
-        found = levels(start, [plane] * 3, np.zeros((2, 3)))
-        assert (found[1] < -0.2) == shifted
+    plane[20:, 30:45] = 1
+    for mask, told in ((plane, False), (np.where(np.arange(60)[:, None] < 50, plane, 0), True)):
+        start = Start((80, 60), [depth], [np.full_like(depth, 0.9)], [mask == 1])
+        near, far = spans(start, [mask], 2)
+        assert np.isfinite(near[1, 0]) == told and np.isfinite(far[1, 0])
+
+
+def seen_steps(camera: np.ndarray, thing: np.ndarray, assumed: float) -> Steps:
+    """Of paths [T, 3], seen along y, were the thing `assumed` times as far off as it is; 0.5 mm of noise."""
+    first, last = np.array([(i, i + gap) for gap in (1, 2, 4) for i in range(len(camera) - gap)]).T
+    across = np.tile(np.array([[1.0, 0, 0], [0, 0, 1.0]]), (len(first), 1, 1))
+    apart = (thing - camera)[:, [0, 2]] * assumed
+    noise = np.random.default_rng(2).normal(0, 5e-4, (len(first), 2))
+    return Steps(first.astype(float), last.astype(float), across, apart[last] - apart[first] + noise, (camera[last] - camera[first])[:, [0, 2]])
+
+
+def test_the_cameras_unrest_tells_how_far_off_a_thing_is() -> None:
+    time = np.arange(24.0)[:, None]
+    hand = 0.03 * np.concatenate([np.sin(0.5 * time), 0 * time, np.sin(0.35 * time + 1)], 1) + (0.03, 0.0, 0.0) * time
+    walker = (-0.05, 0.01, 0.0) * time + 0.03 * np.cos(0.9 * time) * (0.0, 0.0, 1.0)
+    for assumed in (0.6, 1.0, 2.0):
+        told, error = regress(seen_steps(hand, walker, assumed))
+        assert abs(told - assumed) < 0.2 * assumed and abs(told - assumed) < 3 * error < assumed
+
+
+def test_a_camera_without_unrest_says_that_it_cannot_tell() -> None:
+    time = np.arange(24.0)[:, None]
+    told, error = regress(seen_steps((0.03, 0.0, 0.0) * time, (-0.05, 0.01, 0.0) * time + 0.02 * np.sin(time) * (1.0, 0.0, 1.0), 2.0))
+    assert error > 0.5 * max(told, 1.0)
+
+
+def test_what_seems_to_stand_and_grows_otherwise_floats() -> None:
+    time = np.arange(FRAMES)
+    assert floats(0.01 * time) and not floats(0.03 * np.sin(time)) and not floats(np.zeros(2))
