@@ -19,6 +19,8 @@ from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
 from .shot import DOUBTED, Picture, Shot, grid
 
+LEAP = 0.35  # of log depth, by which still points of other frames are another surface: what moved away left it, or they err
+
 Mend = Callable[[int, Picture, Picture], tuple[Picture, Picture]]
 
 
@@ -73,7 +75,8 @@ class Temporal:
             if there is None:
                 continue
             depth, weight = carried(here, there)
-            told.append((depth, weight * (1 - here.moving - doubt)))
+            leap = (depth.clamp(min=1e-9) / here.depth.clamp(min=1e-9)).log() / LEAP
+            told.append((depth, weight * (1 - here.moving - doubt) / (1 + leap**4)))
             heard = self._along_flow(number, side, there) if bool((here.moving + doubt).any()) else None
             along += [heard] if heard else []
         if along:

@@ -232,3 +232,14 @@ def test_published_way_descends_and_stays_whole(made, tmp_path, monkeypatch) -> 
     assert any(isinstance(message, messages.Preview) for message in said)
     depth, _ = read_depth(tmp_path / "000003.exr")
     assert depth.shape == SIZE[::-1] and (np.array(depth) > 0).all()
+
+
+def test_what_a_mask_missed_does_not_fade_into_what_it_left(made, tmp_path) -> None:
+    """A mover that no mask tells of, at its true depth: what the frames around saw there is another surface."""
+    folders, truth, masks = made
+    mine = {**folders, "depth": tmp_path / "depth", "scene_movers": tmp_path / "none"}
+    for k in range(COUNT):
+        write_depth(mine["depth"] / f"{k + 1:06d}.exr", truth[k], np.where(masks[k], 0.2, 0.9).astype(np.float32))
+    carry_out(mine, tmp_path / "done", o.ConsistentDepth())
+    error = error_of(tmp_path / "done", truth, masks)
+    assert error[0] < 0.02 and error[1] < 0.01
