@@ -113,9 +113,9 @@ class Carrier:
         """One frame from those before it in the run (the key first)."""
         colours, bins = self._picture(frame), self._bins(frame)
         carried, trust, local = self._carried(frame, run, way)
-        carried, trust, unseen = self._by_layers(frame, run[-1], carried, trust)
-        whole = self._colour_odds(run)
         calm = self._motion.calm(frame, run) if self._motion else 0.0
+        carried, trust, unseen = self._by_layers(frame, run[-1], carried, trust, calm)
+        whole = self._colour_odds(run)
         motion = np.asarray(MOTION * calm * self._motion.odds(frame, run, carried) if self._motion and calm else 0.0, np.float32)
         motion = np.where(motion < 0, (1 - unseen) * motion, motion)
         # Where flow does not hold, things may come to light: near the subject colour decides, far from it nothing appears.
@@ -164,14 +164,17 @@ class Carrier:
                 local.add(_fetch_bins(self._bins(other), flow), fetched, (0.1 + valid) / np.float32(gap**0.5))
         return total / weight, cv2.blur(trust, (5, 5)), local
 
-    def _by_layers(self, frame: int, before: int, carried: Picture, trust: Picture) -> tuple[Picture, Picture, Picture]:
-        """What is carried and its trust, mended where no flow holds; and how far a pixel is the subject's of which no flow can say that it stands still."""
+    def _by_layers(self, frame: int, before: int, carried: Picture, trust: Picture, calm: float) -> tuple[Picture, Picture, Picture]:
+        """What is carried and its trust, mended where no flow holds; and how far a pixel is the subject's of which no flow can say that it stands still.
+
+        Water and crowds change as they move: the less `calm` the scenery, 0..1, the less such a match is trusted.
+        """
         doubt, field = np.clip(1.25 - 1.25 * trust, 0, 1), self._field(frame, before)
         if field is None:
             return carried, trust, np.zeros_like(carried)
         pictures = (self.frames.rgb8(which, self.size) for which in (frame, before))
         told = two_layers.told(*pictures, self._belief(before), *field, doubt)
-        return carried + doubt * (told - carried), trust + LAYERS * doubt, doubt * told
+        return carried + doubt * (told - carried), trust + LAYERS * calm * doubt, doubt * told
 
     def _homeward(self, frame: int, run: list[int], way: int) -> Homeward:
         """The way to the key, made up to this frame."""

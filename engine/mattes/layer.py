@@ -16,6 +16,7 @@ from ..geometry.blobs import Box, framed
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png
 from . import edge, foreground, thin
+from .keys import read_key
 
 Alpha = NDArray[np.float32]  # [H, W] 0..1
 Mask = NDArray[np.bool_]
@@ -27,10 +28,15 @@ MIDDLE = 0.6  # of the half width of a thin part: what is as far from its edges 
 
 
 class Layer:
-    """What stands in `labels` (PNG of ids at the flow's size) for any of `ids`, as a matte with an edge of `width` working px."""
+    """What stands in `labels` (PNG of ids at the flow's size) for any of `ids`, as a matte with an edge of `width` working px.
 
-    def __init__(self, frames: Frames, flow: Flow, labels: Path, ids: set[int], width: float, within: Within = edge.within) -> None:
-        self.frames, self.flow, self.labels, self.ids, self._within = frames, flow, labels, sorted(ids), within
+    On the frames of `given` it is the artist's own alpha (a picture's path), as it is.
+    """
+
+    def __init__(
+        self, frames: Frames, flow: Flow, labels: Path, ids: set[int], width: float, within: Within = edge.within, given: dict[int, Path] | None = None,
+    ) -> None:
+        self.frames, self.flow, self.labels, self.ids, self._within, self.given = frames, flow, labels, sorted(ids), within, given or {}
         self.width = width * frames.size[0] / flow.size[0]
         self._raw = lru_cache(4)(self._soften)
         self._picture = lru_cache(4)(self._read)
@@ -38,7 +44,7 @@ class Layer:
     def alpha(self, frame: int, neighbours: list[int]) -> Alpha:
         """The matte of a frame, averaged with those of its neighbours along flow where the colours agree."""
         alpha, box = self._raw(frame)
-        if box is None or not neighbours:
+        if box is None or not neighbours or frame in self.given:
             return alpha
         picture = self._picture(frame)[box]
         total, weight = alpha[box].copy(), np.ones(alpha[box].shape, np.float32)
@@ -69,8 +75,15 @@ class Layer:
         picture = self.frames.rgb(frame)
         return picture.astype(np.float32) * np.float32(1 / (65535 if picture.dtype == np.uint16 else 255))
 
+    def made_of(self, frame: int) -> bytes:
+        """What the matte of one frame by itself follows from, beside the picture."""
+        return (self.given[frame] if frame in self.given else self.labels / f"{FRAME % frame}.png").read_bytes()
+
     def _soften(self, frame: int) -> tuple[Alpha, Box | None]:
         """The matte of one frame by itself, and the part of the picture outside of which it is 0."""
+        if frame in self.given:
+            alpha = read_key(self.given[frame], self.frames.size)
+            return alpha, framed(alpha > 0, 0)
         mask = np.isin(read_png(self.labels / f"{FRAME % frame}.png"), self.ids)
         width, height = self.frames.size
         lines = thin.parts(mask)

@@ -66,10 +66,14 @@ class OwnMotion:
         return front / max(front.sum(), 1e-6), back / max(back.sum(), 1e-6), usual
 
     def _far(self, frame: int, where: int) -> float:
-        """Mean evidence far from where the subject was on the frame `where`."""
-        near = np.ones((self._belief(where).shape[1] // NEAR | 1,) * 2, np.uint8)
-        far = cv2.dilate((self._belief(where) > 0.3).astype(np.uint8), near) == 0
-        return float(self.evidence(frame)[far].mean()) if far.mean() > FAR else RESTLESS
+        return scenery(self.evidence(frame), self._belief(where) > 0.3)
+
+
+def scenery(evidence: Picture, subject: NDArray[np.bool_]) -> float:
+    """Mean evidence of own motion [H, W] far from the subject [H, W]; RESTLESS where too little of the picture is far."""
+    near = np.ones((subject.shape[1] // NEAR | 1,) * 2, np.uint8)
+    far = cv2.dilate(subject.astype(np.uint8), near) == 0
+    return float(evidence[far].mean()) if far.mean() > FAR else RESTLESS
 
 
 def _levels(evidence: Picture, usual: float) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The mattes room, boxes and points in place of a drawn mask: what lies there by its colours; numpy and OpenCV only.
+"""The mattes room, boxes and points in place of a drawn mask: what lies there by its own motion and its colours; numpy and OpenCV only.
 
 A prompt is written as 'FRAME box LEFT,TOP,RIGHT,BOTTOM', 'FRAME in X,Y' or 'FRAME out X,Y', several separated by ';', in parts of the
 picture from its top left. 'FRAME#2' is of a second subject.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..failures import RequestFailure
 from ..geometry.blobs import Box, disc, framed
+from .own_motion import CALM, scenery
 
 Picture = NDArray[np.float32]  # [H, W] 0..1
 
@@ -24,6 +25,8 @@ DOT = 0.008  # of the longer side: radius round a point that is surely what it s
 ROUNDS = 5
 SAME = 8  # of 255: difference of colour up to which what hangs together with a point is what the point says
 RING = 0.3  # of a box's shorter side: what lies so near around it tells its scenery's colours
+APART = 1.0  # noises of the flow: what moves within a box must move so much more than the rest of it, or motion is not asked
+MIDDLE = 0.4  # of half the width of what moves within a box: further in, it is surely the subject
 _PART = re.compile(r"\s*(\d+)(?:#(\d+))?\s+(box|in|out)\s+([-\d.,\s]+)\s*")
 
 
@@ -56,9 +59,12 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"\s*-?(\d+\.?\d*|\.\d+)\s*", text) is not None
 
 
-def seed(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None = None) -> Picture:
-    """The mask [H, W] of what is meant in an RGB picture [H, W, 3]; `drawn` is a mask that the points correct. GrabCut (Rother 2004)."""
-    states = _start(picture, prompt, drawn)
+def seed(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None = None, moves: Picture | None = None) -> Picture:
+    """The mask [H, W] of what is meant in an RGB picture [H, W, 3], by GrabCut (Rother 2004).
+
+    `drawn` [H, W] is a mask that the points correct; `moves` [H, W] is own motion in units of the flow's noise, which boxes are looked through by first.
+    """
+    states = _start(picture, prompt, drawn, moves)
     part = _about(states) if prompt.box and drawn is None else (slice(None), slice(None))
     found = np.zeros_like(states)
     found[part] = _cut(np.ascontiguousarray(picture[part]), np.ascontiguousarray(states[part]))
@@ -84,7 +90,7 @@ def _cut(picture: NDArray[np.uint8], states: NDArray[np.uint8]) -> NDArray[np.ui
     return np.where(sure, said, states) % 2
 
 
-def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None) -> NDArray[np.uint8]:
+def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None, moves: Picture | None) -> NDArray[np.uint8]:
     """GrabCut's four states: what is sure and what is likely."""
     height, width = picture.shape[:2]
     longest = max(height, width)
@@ -100,6 +106,8 @@ def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None) ->
         for left, top, right, bottom in prompt.box:
             rows, columns = slice(max(0, round(top * height)), max(0, round(bottom * height))), slice(max(0, round(left * width)), max(0, round(right * width)))
             states[rows, columns] = cv2.GC_PR_FGD
+        if moves is not None:
+            _by_motion(states, moves)
     else:
         for x, y in prompt.inside:
             cv2.circle(states, (round(x * width), round(y * height)), round(REACH * longest), cv2.GC_PR_FGD, -1)
@@ -111,6 +119,22 @@ def _start(picture: NDArray[np.uint8], prompt: Prompt, drawn: Picture | None) ->
         for x, y in points:
             cv2.circle(states, (round(x * width), round(y * height)), max(1, round(DOT * longest)), state, -1)
     return states
+
+
+def _by_motion(states: NDArray[np.uint8], moves: Picture) -> None:
+    """Within a box what moves is likely the subject and the rest is not, where the two are apart; its middle surely, where the scenery is calm."""
+    inside = states == cv2.GC_PR_FGD
+    if not inside.any():
+        return
+    level, _ = cv2.threshold(np.clip(51 * moves[inside], 0, 255).astype(np.uint8).reshape(1, -1), 0, 255, cv2.THRESH_OTSU)
+    moving = inside & (51 * moves > level)
+    still = inside & ~moving
+    if not moving.any() or not still.any() or moves[moving].mean() - moves[still].mean() < APART:
+        return
+    states[still] = cv2.GC_PR_BGD
+    if scenery(moves, inside) < CALM[0]:
+        depth = cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5)
+        states[depth > MIDDLE * depth.max()] = cv2.GC_FGD
 
 
 def _alike(picture: NDArray[np.uint8], point: tuple[float, ...]) -> NDArray[np.bool_]:

@@ -70,13 +70,14 @@ def run(inputs: Inputs, options: Mattes, report: Report, room: Path) -> None:
     else:
         chosen = _moving(shot, inputs, report)
     within, made_by = _edges(options, inputs, report) if options.method != "people" else (edge.within, "")
+    given = keys.soft_keys(shot.frames, options.drawn, options.prompts) if options.method == "drawn" else {}
     about = []
     for at, (name, subject) in enumerate(chosen.items()):
         tell = partial(_tell, report, len(chosen), at)
         if options.method == "people" and options.split:
             apart.write(shot.frames, room / EVERYBODY, shot.labels, subject.ids, room / name)
         elif options.method != "people":
-            layer = Layer(shot.frames, shot.flow, shot.labels, set(subject.ids), options.edge, within)
+            layer = Layer(shot.frames, shot.flow, shot.labels, set(subject.ids), options.edge, within, given.get(min(subject.ids)))
             _write_layer(shot, layer, made_by, room / name, partial(tell, 0.0, 0.8))
         figures = _write_contours(shot, room / name, partial(tell, 0.8, 0.2))
         pixels = shot.frames.size if options.method == "people" and not options.split else shot.flow.size
@@ -170,7 +171,8 @@ def _drawn(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
 def _carriers(shot: Shot, inputs: Inputs) -> tuple[dict[int, Any], str]:
     """By number, what carries each subject; and how, in words."""
     by_sam2 = shot.options.follow == "sam2"
-    drawn, said = keys.gather(shot.frames, shot.flow.size, shot.options.drawn, shot.options.prompts, by_colour=not by_sam2)
+    evidence = inputs["movers"] / "evidence" if (inputs["movers"] / "evidence").is_dir() else None  # none where movers were drawn too
+    drawn, said = keys.gather(shot.frames, shot.flow.size, shot.options.drawn, shot.options.prompts, not by_sam2, evidence)
     rooms = {number: shot.room / "carried" / str(number) for number in drawn}
     if by_sam2:
         from ..mattes import sam2
@@ -181,9 +183,8 @@ def _carriers(shot: Shot, inputs: Inputs) -> tuple[dict[int, Any], str]:
             number: sam2.Carrier(shot.frames, shot.flow.size, masks, said.get(number, {}), rooms[number], shot.reuse, network)
             for number, masks in drawn.items()
         }, f"by SAM 2.1 ({folder.name})"
-    evidence = inputs["movers"] / "evidence"
     return {
-        number: carry.Carrier(shot.frames, shot.flow, masks, rooms[number], shot.reuse, evidence if evidence.is_dir() else None)
+        number: carry.Carrier(shot.frames, shot.flow, masks, rooms[number], shot.reuse, evidence)
         for number, masks in drawn.items()
     }, "along flow, colours and own motion"
 
@@ -208,7 +209,7 @@ def _write_layer(shot: Shot, layer: Layer, made_by: str, folder: Path, tell: Cal
     for done, frame in enumerate(numbers, 1):
         alpha_path, colour_path = (folder / kind / f"{FRAME % frame}.png" for kind in ("alpha", "foreground"))
         around = [other for other in shot.neighbours[frame] if other is not None]
-        made_of = [f"{frame} {layer.ids} {layer.width} {made_by}", *((shot.labels / f"{FRAME % other}.png").read_bytes() for other in (frame, *around))]
+        made_of = [f"{frame} {layer.ids} {layer.width} {made_by}", *(layer.made_of(other) for other in (frame, *around))]
         stand = [shot.reuse.has(path, kind, *made_of) for path, kind in ((alpha_path, "alpha"), (colour_path, "foreground"))]
         if not all(stand):
             alpha = layer.alpha(frame, around)

@@ -201,6 +201,22 @@ def test_scenery_far_from_a_box_teaches_nothing_and_a_point_adds_a_part_of_its_c
     assert both[figure].mean() > 0.95 and both[trousers].mean() > 0.9 and both[:, 160:].sum() == 0
 
 
+def test_in_a_box_what_moves_is_told_from_what_looks_like_it():
+    dice = np.random.default_rng(8)
+    figure, twin = np.zeros((H, W), bool), np.zeros((H, W), bool)
+    figure[40:120, 60:100], twin[30:130, 110:140] = True, True
+    picture = np.full((H, W, 3), (60, 120, 60), np.float32)
+    picture[figure], picture[twin] = (40, 35, 45), (90, 50, 60)
+    picture = np.clip(picture + dice.normal(0, 4, (H, W, 3)), 0, 255).astype(np.uint8)
+    box = prompts.read(f"7 box {56 / W},{30 / H},{145 / W},{130 / H}")[1][7]
+    moves = cv2.GaussianBlur(4 * figure.astype(np.float32), (0, 0), 4)
+    assert (prompts.seed(picture, box) > 0.5)[twin].mean() > 0.9
+    for scenery in (0.0, 1.5):  # calm, or on the move too: then motion only says where the search begins
+        found = prompts.seed(picture, box, moves=moves + np.float32(scenery)) > 0.5
+        assert found[figure].mean() > 0.9 and found[twin].mean() < 0.1, scenery
+    assert np.array_equal(prompts.seed(picture, box), prompts.seed(picture, box, moves=np.full((H, W), 2.0, np.float32)))
+
+
 def test_everybody_told_apart_by_what_is_nearest():
     labels = np.zeros((H, W), np.uint8)
     labels[60:120, 40:80], labels[60:120, 200:260] = 1, 4

@@ -98,6 +98,17 @@ def test_a_drawn_mask_is_carried_both_ways(inputs, tmp_path):
     assert min(_overlap(tmp_path / "room")) > 0.8 and "5" in report.used
 
 
+def test_a_soft_alpha_stays_as_it_is_on_its_own_frame_and_a_hard_mask_finds_its_edge(inputs, tmp_path):
+    soft = np.round(cv2.GaussianBlur(_truth(4), (0, 0), 4) * 255).astype(np.uint8)
+    write_png(tmp_path / "drawn" / "mask_0005.png", soft)
+    _run(inputs, tmp_path / "room", method="drawn", drawn=str(tmp_path / "drawn"))
+    assert np.array_equal(np.round(read_png(tmp_path / "room" / "subject_1" / "alpha" / "000005.png") / 257), soft)
+    assert min(_overlap(tmp_path / "room")) > 0.75
+    write_png(tmp_path / "drawn" / "mask_0005.png", (soft > 127).astype(np.uint8) * 255)
+    _run(inputs, tmp_path / "hard", method="drawn", drawn=str(tmp_path / "drawn"))
+    assert len(np.unique(read_png(tmp_path / "hard" / "subject_1" / "alpha" / "000005.png"))) > 10
+
+
 def test_films_over_a_picture(inputs, tmp_path):
     behind = np.zeros((60, 60, 3), np.uint8)  # covers the frame from its middle
     behind[..., 2] = 200
