@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME, LIKELY
 from ..geometry.blobs import disc, filled
+from ..geometry.evenly import evenly
 from ..media.flow import Flow
 from ..media.frames import Frames, read_png, write_png
+from . import fluid
 from .edge import guide
 from .mean_field import agreed
 from .palette import BINS, bins, blurred
@@ -31,10 +33,8 @@ WORK = ("guess", "guess2")  # folders of the two rounds while the stage runs
 WINDOW = 8  # frames each way that share their colours
 MOTION, COLOUR, PLATE, VOTE, SMOOTH = 0.8, 1.0, 2.0, 1.5, 4.0  # log odds: mover mask, colour, scenery behind, frames around, pixels around
 RADIUS, EPS, STEPS = 5, 1e-3, 6  # of the mean field
-RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
 SOLVED = 1.2  # log odds of a sure verdict of the solved scene
-JUMP = (0.00625, 0.0125)  # of the picture's width: steps of flow between which one thing seems to pass before another
-BARE = 2.0  # contrast of 255 below which a place shows nothing to follow: black cloth, which tells less the barer it is
+ASKED = 24  # frames between two cuts that are asked whether water or the like moves in them
 FLUID = 4.0  # log odds against what moves but cannot be followed, in such a shot
 REACH = 12  # px round what moves in the solved scene within which other evidence counts
 SPECK = 5e-4  # part of the picture below which a blob is noise
@@ -51,7 +51,8 @@ class Segmenter:
         self.size = (max(16, flow.size[0] // 2), max(16, flow.size[1] // 2))
         self.given = not (movers / "evidence").is_dir()  # an artist's masks are taken as they are
         self.at = {frame: at for at, frame in enumerate(frames.numbers)}
-        self.rim = _rim(self.size)
+        self.span = {frame: at for at, span in enumerate(frames.spans()) for frame in span}
+        self._suspected: dict[int, float] = {}
         keep = 4 * WINDOW + 12  # the frames around the frames around, and the furthest gaps
         for name in ("_colours", "_moving", "_bins", "_trust", "_picture", "_belief"):
             setattr(self, name, lru_cache(keep)(getattr(self, name)))
@@ -68,6 +69,11 @@ class Segmenter:
                 tell(turn * len(self.frames) + done)
             self._colours.cache_clear()  # type: ignore[attr-defined]
             self._belief.cache_clear()  # type: ignore[attr-defined]
+
+    @property
+    def suspected(self) -> float:
+        """How much is to be said for water, spray or smoke in the shot, 0..1."""
+        return 0.0 if self.given else max(map(self._suspect, set(self.span.values())))
 
     def mask(self, frame: int) -> Mask:
         """The mask of a frame [H, W] at the flow's size, holes filled, specks gone."""
@@ -165,23 +171,23 @@ class Segmenter:
         return tuple(cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) for part in (mask, odds))  # type: ignore[return-value]
 
     def _follow(self, frame: int) -> Picture:
-        """How well a place can be followed, 0..1, against the best of what moves; 1 everywhere unless scenery seems to move."""
-        around = [self._trust(other) for other in self._around(frame)]
-        low, high = RIM
-        suspect = np.clip((np.median([share for _, share, _ in around]) - low) / (high - low), 0, 1)
-        best = [value for _, _, value in around if value > 0]
+        """How well a place can be followed, 0..1, against the best of what moves; 1 everywhere unless water or the like is suspected."""
+        suspect = self._suspect(self.span[frame])
+        best = [trust.best for trust in map(self._trust, self._around(frame)) if trust.best > 0]
         if suspect == 0 or not best:
             return np.ones(self.size[::-1], np.float32)
-        relative = np.clip(self._trust(frame)[0] / np.median(best), 0, 1)
-        told = np.clip(_contrast(self._grey(frame)) / BARE, 0, 1)
-        return (1 - suspect + suspect * (1 - (1 - relative) * told) ** 3).astype(np.float32)
+        return fluid.follow(self._trust(frame).held / np.float32(np.median(best)), suspect, self._grey(frame))
 
-    def _trust(self, frame: int) -> tuple[Picture, float, float]:
-        """How well flow follows each place, the share of the rim that moves, and the trust that the best of the movers reach."""
-        moving = self._moving(frame)[0] > 0.5
-        grey = self._grey(frame)
-        detail = cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (7, 7)) + 2
-        held, missed, jumps = [], [], []
+    def _suspect(self, span: int) -> float:
+        """How much is to be said for water, spray or smoke between two cuts, 0..1."""
+        if span not in self._suspected:
+            numbers = self.frames.spans()[span]
+            self._suspected[span] = fluid.suspicion([self._trust(numbers[at]) for at in evenly(len(numbers), ASKED)])
+        return self._suspected[span]
+
+    def _trust(self, frame: int) -> fluid.Trust:
+        """How well flow follows each place of a frame, and what moves in it."""
+        grey, held, next_to = self._grey(frame), [], []
         for way in (-1, 1):
             for gap in self.flow.gaps[:3]:
                 field = self.flow.get(frame, frame + way * gap)
@@ -190,15 +196,9 @@ class Segmenter:
                 held.append(cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA))
                 if gap == self.flow.gaps[0]:
                     nearest = self._small(field[0])
-                    moved = fetch(self._grey(frame + way * gap), nearest)
-                    missed.append(cv2.blur(np.abs(moved - grey), (7, 7)) / detail)
-                    jumps.append(_jump(nearest))
-        trust = cv2.blur(np.mean(held, axis=0), (15, 15)) if held else np.ones_like(grey)
-        if missed:
-            trust = trust * np.exp(-np.maximum(np.min(missed, axis=0) - 0.4, 0))
-            trust = _excused(trust, np.max(jumps, axis=0))
-        best = float(np.percentile(trust[moving], 80)) if moving.sum() > 20 else 0.0
-        return trust, float(moving[self.rim].mean()), best
+                    next_to.append((nearest, fetch(self._grey(frame + way * gap), nearest)))
+        around = cv2.resize(self.around(frame).astype(np.float32), self.size, interpolation=cv2.INTER_AREA) > 0.5
+        return fluid.trust(grey, held, next_to, self._moving(frame)[0] > 0.5, around)
 
     def _grey(self, frame: int) -> Picture:
         return cv2.cvtColor(self._picture(frame), cv2.COLOR_RGB2GRAY) * 255
@@ -234,26 +234,6 @@ def credible(mask: Mask, evidence: Picture, around: Mask) -> Mask:
     return np.where(wrong[label], around, mask)
 
 
-def _contrast(grey: Picture) -> Picture:
-    """Mean difference of the pixels about each place from what is around them, of 255."""
-    return cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (9, 9))
-
-
-def _jump(flow: NDArray[np.float32]) -> Picture:
-    """How much the flow changes about each pixel, px."""
-    window = np.ones((15, 15), np.uint8)
-    spread = [cv2.dilate(part, window) - cv2.erode(part, window) for part in (flow[..., 0].copy(), flow[..., 1].copy())]
-    return np.hypot(*spread)
-
-
-def _excused(trust: Picture, jump: Picture) -> Picture:
-    """Trust in what flow says of each place. Where flow jumps, one thing hides another and cannot be followed: what is around counts there."""
-    width = trust.shape[1]
-    low, high = (part * width for part in JUMP)
-    closed = cv2.morphologyEx(trust, cv2.MORPH_CLOSE, disc(max(2, width // 32)))
-    return (trust + np.clip((jump - low) / (high - low), 0, 1) * (closed - trust)).astype(np.float32)
-
-
 def _supported(mask: Mask, rough: Mask, around: Mask) -> Mask:
     """The blobs that motion supports: large enough, a third of them in the rough mask, and seen to move against the flow around as well:
     what the solved scene alone calls moving is a still thing whose flow others disturb.
@@ -264,10 +244,3 @@ def _supported(mask: Mask, rough: Mask, around: Mask) -> Mask:
     keep = (area >= SPECK * mask.size) & (inside > area / 3) & (seen > HARDLY * area)
     keep[0] = False
     return keep[label]
-
-
-def _rim(size: tuple[int, int]) -> Mask:
-    rim = np.ones(size[::-1], bool)
-    width = max(2, size[1] // 40)
-    rim[width:-width, width:-width] = False
-    return rim

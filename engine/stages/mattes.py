@@ -199,6 +199,8 @@ def _moving(shot: Shot, inputs: Inputs, report: Report) -> dict[str, Subject]:
         shot.frames, shot.flow, masks.mask, shot.labels,
         lambda done: report.progress(round(0.8 * HALF + 0.2 * HALF * done / len(numbers)), 2 * HALF, "subjects"),
     )
+    if masks.suspected > 0.5:
+        report.warning("Water, spray, smoke or leaves seem to move in this shot: what moves and cannot be followed was left out.")
     report.used = "what moves, by motion, colour and the scenery behind, linked along flow; colour guided edge"
     return choose(found, shot.flow.size[0] * shot.flow.size[1], len(numbers), shot.options)
 

@@ -1,7 +1,8 @@
 """Figures of mattes on ../shared/clips: `python tests/bench/mattes.py [CLIP …] [--frames N] [--keep FOLDER]`; prints a table for RESULTS.md.
 
-DAVIS clips: J and F of what moves (no prompt), of the first frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE,
-Grad, dtSSD; the same of `hair`, `fur`, `blur` and `glass`, rendered by Cycles (alpha_shots.py, needs .venv-blender) over a made plate that moves.
+DAVIS clips: J and F of what moves (no prompt) where camera and mattes are both asked for, as an artist does, and of mattes alone; of the first
+frame's true mask carried, and of a box round it. True-alpha clips: MAD, MSE, Grad, dtSSD; the same of `hair`, `fur`, `blur` and `glass`,
+rendered by Cycles (alpha_shots.py, needs .venv-blender) over a made plate that moves.
 `speed`: Robust Video Matting from PNG to PNG.
 `stills`: the edge step inside the trimaps of alphamatting.com, beside pymatting where that is installed.
 """
@@ -39,6 +40,7 @@ CLIPS = ROOT.parent / "shared" / "clips"
 DAVIS = ("blackswan", "bmx-trees", "dog", "kite-surf", "motocross-jump")
 ALPHA = ("matte_dancer_over_golf", "matte_lemur_fur_over_palawan")
 RENDERED = ("hair", "fur", "blur", "glass")
+WAYS = ("moving", "alone", "drawn", "box")
 
 
 def prepare(clip: Path, last: int | None, root: Path, solved: bool = True) -> Inputs:
@@ -87,7 +89,7 @@ def truths(folder: Path, numbers: list[int]) -> dict[int, np.ndarray]:
 
 
 def davis(name: str, last: int | None, root: Path, ways: str) -> str:
-    """One row: J, F without a prompt, from the first mask, from the box of the first mask."""
+    """One row: J, F without a prompt, with the camera and without, from the first mask, from the box of the first mask."""
     home = CLIPS / "3_gt" / f"davis_{name}"
     inputs = prepare(home / "JPEGImages" / "480p" / name, last, root, "moving" in ways)
     true = truths(home / "Annotations" / "480p" / name, Frames(inputs["frames"]).numbers)
@@ -96,16 +98,21 @@ def davis(name: str, last: int | None, root: Path, ways: str) -> str:
     shutil.copyfile(home / "Annotations" / "480p" / name / f"{first:05d}.png", root / "drawn" / f"{first:05d}.png")
     cells = []
     box = f"{first} box {','.join(f'{part:.3f}' for part in _box(true[first] > 0.5))}"
-    knobs_of = {"moving": {}, "drawn": {"method": "drawn", "drawn": str(root / "drawn")}, "box": {"method": "drawn", "prompts": box}}
+    knobs_of = {**dict.fromkeys(WAYS[:2], {}), "drawn": {"method": "drawn", "drawn": str(root / "drawn")}, "box": {"method": "drawn", "prompts": box}}
     for way, knobs in knobs_of.items():
         if way not in ways:
             cells += ["-"] * 3
             continue
         start = time.process_time()
-        found = matted(inputs, root / "room", **knobs)
+        found = matted(_uncameraed(inputs) if way == "alone" else inputs, root / "room", **knobs)
         scores = [(matting.region(found[n] > 0.5, t > 0.5), matting.boundary(found[n] > 0.5, t > 0.5)) for n, t in true.items()]
         cells += [f"{value:.3f}" for value in np.mean(scores, axis=0)] + [f"{(time.process_time() - start) / len(true):.2f}"]
     return f"| {name} | {len(true)} | {' | '.join(cells)} |"
+
+
+def _uncameraed(inputs: Inputs) -> Inputs:
+    """What the stage reads where nobody asked for a camera."""
+    return Inputs(inputs.request, {name: folder for name, folder in inputs.folders.items() if name in ("frames", "flow", "movers")})
 
 
 def _box(mask: np.ndarray) -> tuple[float, ...]:
@@ -248,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", nargs="*", default=[*DAVIS, *ALPHA, "stills"])
     parser.add_argument("--frames", type=int, help="only so many frames of each")
-    parser.add_argument("--ways", default="moving,drawn,box", help="which masks: what moves, the first drawn, its box")
+    parser.add_argument("--ways", default=",".join(WAYS), help="which masks: what moves beside a camera, without one, the first drawn, its box")
     parser.add_argument("--edge", type=int, default=o.Mattes().edge, help="half width of the soft band of the true-alpha clips, px at working size")
     parser.add_argument("--soft", default=o.Mattes().soft, help="what decides within that band")
     parser.add_argument("--threads", type=int, default=0, help="of the network, for `speed`; 0: as many as there are cores")
@@ -258,7 +265,7 @@ def main() -> None:
         sys.exit("The clips in ../shared are absent.")
     last = chosen.frames - 1 if chosen.frames else None
     of_alpha = partial(alpha, width=chosen.edge, soft=chosen.soft)
-    for kind, row, head in ((DAVIS, davis, "| clip | frames | J moving | F moving | CPU-s | J drawn | F drawn | CPU-s | J box | F box | CPU-s |"),
+    for kind, row, head in ((DAVIS, davis, f"| clip | frames | {' | '.join(f'J {way} | F {way} | CPU-s' for way in WAYS)} |"),
                             ((*ALPHA, *RENDERED), of_alpha, "| clip | frames | MAD moving | MSE | Grad | dtSSD | MAD drawn | MSE | Grad | dtSSD |")):
         names = [name for name in chosen.clips if name in kind]
         if names:

@@ -8,7 +8,7 @@ import pytest
 from engine.contract.options import Mattes
 from engine.failures import RequestFailure, ShotFailure
 from engine.geometry import contour
-from engine.mattes import apart, closed_form, edge, foreground, prompts, segment
+from engine.mattes import apart, closed_form, edge, fluid, foreground, prompts, segment
 from engine.mattes.choice import Subject, called, choose
 from engine.mattes.outline import Outliner
 from engine.mattes.subjects import Linker
@@ -138,10 +138,38 @@ def test_a_rim_that_is_hidden_is_excused_and_water_is_not():
     inside, far = np.hypot(x - 160, y - 90), np.zeros((H, W, 2), np.float32)
     trust = np.where(np.abs(inside - 40) < 6, 0.1, 1).astype(np.float32)  # nothing is followed about the edge of a disc
     passing = np.where(inside[..., None] < 40, np.float32([9, 0]), far)
-    assert segment._excused(trust, segment._jump(passing)).min() > 0.9
-    assert segment._excused(trust, segment._jump(far)).min() < 0.2
+    assert fluid.excused(trust, fluid.jump(passing)).min() > 0.9
+    assert fluid.excused(trust, fluid.jump(far)).min() < 0.2
     water = np.where(y > 90, 0.1, 1).astype(np.float32)  # a wide place stays as it is, but for its shore
-    assert segment._excused(water, segment._jump(np.where(y[..., None] > 90, np.float32([9, 0]), far)))[120:].max() < 0.2
+    assert fluid.excused(water, fluid.jump(np.where(y[..., None] > 90, np.float32([9, 0]), far)))[120:].max() < 0.2
+
+
+def _told(rim: float, best: float, lost: float) -> fluid.Trust:
+    return fluid.Trust(np.ones((2, 2), np.float32), rim, best, lost)
+
+
+def test_spray_is_lost_and_a_bare_or_still_place_is_not():
+    dice = np.random.default_rng(3)
+    grey = cv2.GaussianBlur(dice.uniform(0, 255, (H, W)).astype(np.float32), (0, 0), 1.5)
+    y, x = np.mgrid[:H, :W]
+    moving, spray, cloth = (x > 100) & (x < 260), (x > 180) & (x < 260) & (y < 90), (x > 180) & (x < 260) & (y >= 90)
+    grey[cloth] = 20
+    shown = np.where(spray, cv2.GaussianBlur(dice.uniform(0, 255, (H, W)).astype(np.float32), (0, 0), 1.5), grey)
+    held = np.where(spray | cloth, 0.1, 1).astype(np.float32)
+    flow = np.zeros((H, W, 2), np.float32)
+    told = fluid.trust(grey, [held], [(flow, shown)], moving, moving)
+    assert told.best > 0.9 and told.lost == pytest.approx(spray.sum() / moving.sum(), abs=0.06)
+    assert fluid.trust(grey, [held], [(flow, shown)], np.ones((H, W), bool), moving).rim < 0.6  # the sides do not move against the flow around
+    kept = fluid.follow(told.held / told.best, 1.0, grey)
+    assert kept[20:70, 200:240].max() < 0.1 and kept[20:70, 120:160].min() > 0.9 and kept[110:160, 200:240].min() > 0.9
+
+
+def test_water_is_suspected_by_the_whole_shot_alone():
+    assert fluid.suspicion([_told(0, 0.9, 0.05)] * 9 + [_told(0.5, 0.9, 0.5)] * 3) == 0  # a few frames of blurred limbs
+    assert fluid.suspicion([_told(0.3, 0.9, 0)] * 5) == 1  # scenery moves at the rim
+    assert fluid.suspicion([_told(0, 0.9, 0.3)] * 5) == 1  # spray beside a rider who is followed well
+    assert fluid.suspicion([_told(0, 0.4, 0.3)] * 5) == 0  # all is lost: the shot is fast, not wet
+    assert fluid.suspicion([_told(0, 0.0, 0)] * 5) == 0 and (fluid.follow(np.zeros((H, W), np.float32), 0.0, _disc(9, 9, 5)) == 1).all()
 
 
 def test_names_of_subjects():
