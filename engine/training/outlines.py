@@ -21,7 +21,7 @@ LEAST = 20  # pixels below which a side of the outline tells nothing
 CUT = 3  # px from the lower edge within which a thing's lower end is no longer in the picture
 SLACK = 0.05  # of log depth by which a span may be missed at no cost
 MISSED = 0.1  # the same at a cost of one
-ERR = 2  # frames that may err about the span, on either side
+ERR = 2  # frames that may err about the span, on either side: fewer than three tell nothing
 CERTAIN = 0.1  # confidence of a start that has seen the ground under a thing
 FLOATING, WHILE = 0.1, 16  # log depth by which that ground may part from the thing in so many frames, if the thing stands on it
 PULL = 0.5  # towards its likely part of the span
@@ -99,8 +99,8 @@ def level(curve: Spans, near: Spans, far: Spans, told: float = np.nan) -> float:
 def _ends(curve: Spans, near: Spans, far: Spans) -> tuple[float, float]:
     """The shifts that bring a curve to the near and the far end of its span; nan where there is none. A few frames err."""
     beyond = np.sort((far - curve)[np.isfinite(far - curve)])
-    high = float(beyond[min(ERR, len(beyond) - 1)]) if len(beyond) else np.nan
+    high = float(beyond[ERR]) if len(beyond) > ERR else np.nan
     # What is about as far off as what it hides does not hide it: the ground under what hangs in the air.
     before = np.sort((near - curve)[np.isfinite(near - curve)])
     before = before[~(before > high - BEFORE)]
-    return float(before[-1 - min(ERR, len(before) - 1)]) if len(before) else np.nan, high
+    return float(before[-1 - ERR]) if len(before) > ERR else np.nan, high
