@@ -60,7 +60,7 @@ def main() -> None:
     print("| stage | AbsRel | delta < 1.25 | within 4 % | 90th percentile | CPU-s a frame |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as held:
         root = Path(held)
-        folders = bench.lay_out(shot, root)  # type: ignore[arg-type]
+        folders = bench.write_stages(shot, root)  # type: ignore[arg-type]
         spent = sum(bench.carry_out(stage, options, folders, root) for stage, options in (
             (flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers())))
         for stage, options in ((depth_stage, o.Depth()), (consistent_depth, o.ConsistentDepth())):
