@@ -1,6 +1,8 @@
 """Camera room: our own bundle adjustment, for what pycolmap's cannot do: a camera that only turns, a lens that zooms; numpy.
 
-Levenberg and Marquardt's method on a Cauchy loss, the points eliminated (Triggs et al. 2000, Bundle adjustment, section 6).
+Levenberg and Marquardt's method on a Cauchy loss, the points eliminated (Triggs et al. 2000, Bundle adjustment, section 6). A longer
+lens and a deeper world explain nearly the same pictures, a narrow, curved valley: steps are bent along it (Transtrum and Sethna 2012,
+Improvements to the Levenberg-Marquardt algorithm).
 A turning camera has no translations: its points are directions. A zooming lens has a focal length for every view, held smooth.
 It also gives the uncertainty of what it found.
 """
@@ -8,7 +10,7 @@ It also gives the uncertainty of what it found.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,10 @@ from .tracks import Tracks
 
 Array = NDArray[np.float64]
 SETTLED = 0.02  # growth of the log likelihood in a round that calls for no further one: a fifth of a standard error is left
-CREEPS = 1e-4  # the same of a zoom, which goes far by small steps along the valley of lenses and depths that explain alike
-BENT, FLATTEST = 0.01, 0.1  # gain of a round below which the loss's own bend counts, and least part of the slope that it leaves
+CREEPS = 1e-3  # the same of a zoom, whose many focal lengths gain little by little
+CURVED, PROBE = 0.75, 0.1  # most that a step may bend, and the part of it over which its bend is measured
+BENT, CLOSE = 0.01, 1.0  # gain of a round, part of the cost or (a zoom, whose valley is long) of the log likelihood, below which the loss bends too
+FLATTEST = 0.1  # least part of the slope that the loss's bend leaves
 WIDTHS = 0.85  # a usual focal length of moving pictures
 USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
@@ -154,9 +158,9 @@ def refined(
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bundle:
     """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals."""
-    damping, best, gain = 1e-6, _cost(bundle, tracks, loss), 1.0
+    damping, best, near = 1e-6, _cost(bundle, tracks, loss), False
     for _ in range(rounds):
-        system, start = System(bundle, tracks, loss, gain < BENT), damping
+        system, start = System(bundle, tracks, loss, near), damping
         for _ in range(6):
             trial = bundle.moved(*system.step(damping))
             cost = _cost(trial, tracks, loss)
@@ -164,12 +168,12 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bun
                 break
             damping *= 10
         else:
-            if gain >= BENT:
+            if not near:
                 break
-            gain, damping = 1.0, start  # perhaps the straight way still leads down
+            near, damping = False, start  # perhaps the straight way still leads down
             continue
-        told = (best - cost) / (2 * system.spread * system.length)
-        gain, bundle, best = (best - cost) / best, trial, cost
+        told, gain = (best - cost) / (2 * system.spread * system.length), (best - cost) / best
+        bundle, best, near = trial, cost, told < CLOSE if bundle.zooming else gain < BENT
         damping = damping if damping > start else max(damping / 10, 1e-10)
         if told < (SETTLED if not bundle.zooming else CREEPS):
             break
@@ -197,23 +201,24 @@ class System:
 
     def __init__(self, bundle: Bundle, tracks: Tracks, loss: float, bent: bool = False) -> None:
         self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
-        residual = bundle.residuals(tracks).T
+        self.residual = residual = bundle.residuals(tracks).T
         far = (residual**2).sum(0) / loss**2
         weight = np.sqrt(1 / (1 + far))
         a, s, p = (x * weight for x in bundle.jacobians(tracks))
         residual = residual * weight
-        self.spread = spread(bundle, tracks, loss)
+        self.spread, self.weight, self.flat = spread(bundle, tracks, loss), weight, np.ones(1)
+        self.way = residual / np.maximum(np.sqrt(far) * weight * loss, 1e-12)  # [2, N] each residual's direction
         if bent:
-            flat = np.sqrt(np.maximum((1 - far) / (1 + far), FLATTEST))
-            way = residual / np.maximum(np.sqrt(far) * weight * loss, 1e-12)
-            a, s, p = (x - ((1 - flat) * (x * way).sum(1))[:, None] * way for x in (a, s, p))
-            residual = residual / flat
+            self.flat = np.sqrt(np.maximum((1 - far) / (1 + far), FLATTEST))
+            a, s, p = (self._flattened(x) for x in (a, s, p))
+            residual = residual / self.flat
         self.size, count = views * own + shared, len(bundle.points)
         # Observations are sorted by view: each view's part is one product of matrices.
         rows = np.concatenate([a, s, residual[None]])
         square = np.array([part @ part.T for part in (rows[:, :, some].reshape(len(rows), -1) for some in tracks.views(views))])
         self.gradient = np.concatenate([square[:, :own, -1].ravel(), square[:, own:-1, -1].sum(0)])
         self.normal = normal.arrow(square[:, :own, :own], square[:, :own, own:-1], square[:, own:-1, own:-1].sum(0))
+        self.slopes = a, s, p
         self.cross = _paired(a, p)  # [own, 3, N]
         self.shared_cross = _summed(_paired(s, p), tracks.track, count)  # [shared, 3, P]
         self.blocks = _summed(_triangle(p), tracks.track, count)  # [6, P]
@@ -248,13 +253,47 @@ class System:
         curve[at] = self.bundle.log_focal
         self.gradient = self.gradient + held @ curve
 
+    def _flattened(self, slope: Array) -> Array:
+        """Weighted slopes of the residuals [..., 2, N], less along them as the loss flattens."""
+        return slope - ((1 - self.flat) * (slope * self.way).sum(-2))[..., None, :] * self.way
+
     def step(self, damping: float) -> tuple[Array, Array]:
-        """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3]."""
+        """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3], bent as the residuals bend along it."""
+        downhill = self._downhill(damping)
+        straight = downhill(self.gradient, self.point_gradient)
+        bend = downhill(*self._pull(self._bend(*straight)))
+        if self._length(*bend) > CURVED * self._length(*straight):
+            return straight
+        return straight[0] + bend[0] / 2, straight[1] + bend[1] / 2
+
+    def _downhill(self, damping: float) -> Callable[[Array, Array], tuple[Array, Array]]:
+        """What solves the damped equations for a gradient by the unknowns [C] and by the points [3, P]."""
         half, cross, reduced = self._eliminated(damping)
-        pull = np.stack([sum(half[i, j] * self.point_gradient[i] for i in range(j + 1)) for j in range(3)], 1)
-        step = -normal.solved(reduced, self.gradient - cross @ pull.ravel())
-        push = pull + (cross.T @ step).reshape(-1, 3)
-        return step, -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
+        solved = normal.solver(reduced)
+
+        def downhill(gradient: Array, by_points: Array) -> tuple[Array, Array]:
+            pull = np.stack([sum(half[i, j] * by_points[i] for i in range(j + 1)) for j in range(3)], 1)
+            step = -solved(gradient - cross @ pull.ravel())
+            push = pull + (cross.T @ step).reshape(-1, 3)
+            return step, -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
+
+        return downhill
+
+    def _bend(self, step: Array, points: Array) -> Array:
+        """[2, N] second derivatives of the weighted residuals along a step."""
+        ahead, behind = (self.bundle.moved(k * step, k * points).residuals(self.tracks).T for k in (PROBE, -PROBE))
+        return self._flattened((ahead - 2 * self.residual + behind) / PROBE**2 * self.weight)
+
+    def _pull(self, residual: Array) -> tuple[Array, Array]:
+        """The gradient by the unknowns [C] and by the points [3, P] that such residuals [2, N] would have."""
+        a, s, p = self.slopes
+        by_view = [(a[:, :, some] * residual[:, some]).sum((1, 2)) for some in self.tracks.views(len(self.bundle.rotation))]
+        by_points = _summed((p * residual).sum(1), self.tracks.track, len(self.bundle.points))
+        return np.concatenate([np.array(by_view).ravel(), (s * residual).sum((1, 2))]), by_points
+
+    def _length(self, step: Array, points: Array) -> float:
+        """How long a step is, by what it does to the residuals if each unknown stood alone."""
+        return float(np.sqrt(self.normal.diagonal() @ step**2 + (self.blocks[[0, 3, 5]].T * points**2).sum()))
 
     def reduced(self, damping: float) -> Any:
         """The normal matrix [C, C] of what is left without the points."""

@@ -115,37 +115,36 @@ def turn_only(pairs: list[tuple[Array, Array]], size: tuple[int, int], zoom: boo
     With `zoom`, each pair may also change the focal length.
     """
     width, centre = size[0], np.asarray(size, np.float64) / 2
-    best = (np.inf, 1.0)
-    for focal in FOCALS * width:
-        left = [_pair_residual((a - centre) / focal, (b - centre) / focal, zoom) * focal for a, b in pairs]
-        best = min(best, (float(np.median(left)) / width, float(focal / width)))
-    return best[1], best[0]
+    focal = (FOCALS * width)[:, None, None]
+    left = np.array([np.quantile(rotation_between((a - centre) / focal, (b - centre) / focal, zoom)[2], 0.8, axis=-1) for a, b in pairs])
+    left = np.median(left, axis=0) * FOCALS
+    best = int(left.argmin())
+    return float(FOCALS[best]), float(left[best])
 
 
-def _pair_residual(a: Array, b: Array, zoom: bool) -> float:
-    return float(np.quantile(rotation_between(a, b, zoom)[2], 0.8))
-
-
-def rotation_between(a: Array, b: Array, zoom: bool = False) -> tuple[Array, float, Array]:
-    """The rotation [3, 3] and growth that best carry normalised points a onto b [N, 2], and what they leave [N].
+def rotation_between(a: Array, b: Array, zoom: bool = False) -> tuple[Array, Array, Array]:
+    """The rotation [..., 3, 3] and growth [...] that best carry normalised points a onto b [..., N, 2], and what they leave [..., N].
 
     Kabsch's rotation, re-weighted, in turns with the growth where the lens may `zoom`.
     """
-    spread = [np.median(np.linalg.norm(x - np.median(x, axis=0), axis=1)) for x in (a, b)]
-    growth = float(spread[1] / max(spread[0], 1e-9)) if zoom else 1.0
-    p, weight = _bearings(a), np.ones(len(a))
+    spread = [np.median(np.linalg.norm(x - np.median(x, axis=-2, keepdims=True), axis=-1), axis=-1) for x in (a, b)]
+    growth = spread[1] / np.maximum(spread[0], 1e-9) if zoom else np.ones(a.shape[:-2])
+    p, weight = _bearings(a), np.ones(a.shape[:-1])
     for _ in range(8 if zoom else 4):
-        u, _, vt = np.linalg.svd((_bearings(b / growth) * weight[:, None]).T @ p)
-        rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-        turned = p @ rotation.T
-        flat = turned[:, :2] / turned[:, 2:]
+        q = _bearings(b / growth[..., None, None]) * weight[..., None]
+        u, _, vt = np.linalg.svd(np.swapaxes(q, -1, -2) @ p)
+        upright = np.ones(u.shape[:-1])
+        upright[..., 2] = np.sign(np.linalg.det(u @ vt))
+        rotation = (u * upright[..., None, :]) @ vt
+        turned = p @ np.swapaxes(rotation, -1, -2)
+        flat = turned[..., :2] / turned[..., 2:]
         if zoom:
-            growth = max(float((weight * (flat * b).sum(1)).sum() / (weight * (flat**2).sum(1)).sum()), 0.05)
-        error = np.linalg.norm(flat * growth - b, axis=1)
-        weight = 1 / (1 + (error / max(2 * float(np.median(error)), 1e-9)) ** 2)
+            growth = np.maximum((weight * (flat * b).sum(-1)).sum(-1) / (weight * (flat**2).sum(-1)).sum(-1), 0.05)
+        error = np.linalg.norm(flat * growth[..., None, None] - b, axis=-1)
+        weight = 1 / (1 + (error / np.maximum(2 * np.median(error, axis=-1, keepdims=True), 1e-9)) ** 2)
     return rotation, growth, error
 
 
 def _bearings(flat: Array) -> Array:
-    rays = np.concatenate([flat, np.ones((len(flat), 1))], 1)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    rays = np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], -1)
+    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)

@@ -1,9 +1,7 @@
 """Camera room: the focal length of a shot that hardly tells it; our own adjustment weighs, no torch, no pycolmap.
 
-Straight ahead, or with little turn, a longer lens and a deeper world explain nearly the same pictures, and an adjustment of all at
-once creeps along that bent valley and stops anywhere. So the valley is walked: the focal length is held while all else is adjusted,
-then it is moved by what the slope and the bend of the cost say there (Newton's step on the profile likelihood), the world stretched
-to it, and so on. What lenses usually are is counted in.
+Straight ahead, or with little turn, a longer lens and a deeper world explain nearly the same pictures. So some views are adjusted with
+all that the tracks say, what fits is asked anew, and so on, until the lens stays; what lenses usually are is counted in.
 """
 
 from __future__ import annotations
@@ -20,11 +18,10 @@ from .tracks import Tracks
 
 Array = NDArray[np.float64]
 MOST = 120  # views that are looked at
-LONGEST = 0.25  # step of log focal length
-WALKS = ((4.0, 100, 8), (2.0, 250, 4))  # px by which an observation may miss its point, observations of a view, steps at most
+WALKS = ((4.0, 100, 4), (2.0, 250, 3))  # px by which an observation may miss its point, observations of a view, adjustments at most
 FULL = 24000, 600  # observations of all views and of one, at last
 ROUNDS = 10  # of each adjustment
-CLOSE = 0.2  # of a standard error: a step that calls for no further one
+CLOSE = 0.2  # of a standard error: a change that calls for no further adjustment
 
 
 def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
@@ -34,27 +31,20 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     """
     if odd(state):
         state = replace(state, distortion=np.zeros(4))
-    sigma = 1.0
-    for limit, per_view, steps in WALKS:
-        before = 0.0
-        for _ in range(steps):
-            state, step, sigma = _step(triangulated(state, tracks, limit), tracks, loss, limit, per_view)
-            step = _paced(step, before)
-            state, before = stretched(state, float(np.exp(step))), step
-            if abs(step) < CLOSE * sigma:
+    some, sigma = replace(state, posed=spread(state, MOST)), 1.0
+    for limit, per_view, times in WALKS:
+        for _ in range(times):
+            before = some.focal[0]
+            some, best, few = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view)
+            sigma = adjust.System(best, few, loss).focal_sigma() or 1.0
+            if abs(np.log(some.focal[0] / before)) < CLOSE * sigma:
                 break
     views = np.count_nonzero(state.posed)
-    state, *_ = _held(triangulated(state, tracks, limit), tracks, loss, limit, min(FULL[1], max(FULL[0] // views, WALKS[0][1])), views)
+    if views > MOST:
+        some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
+    full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
+    state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=True)
     return triangulated(state, tracks, limit), sigma
-
-
-def _paced(step: float, before: float) -> float:
-    """A step longer where the ones before were too short, shorter where they went too far, and never too long."""
-    share = step / before if before else 0.0
-    if 0 < share < 0.6:  # the bend was taken for more than it is: each step is the same part of the one before
-        step /= 1 - share
-    longest = min(LONGEST, abs(before) / 2) if share < 0 else LONGEST
-    return float(np.clip(step, -longest, longest))
 
 
 def odd(state: State) -> bool:
@@ -76,23 +66,14 @@ def stretched(state: State, ratio: float) -> State:
     )
 
 
-def _step(state: State, tracks: Tracks, loss: float, limit: float, per_view: int) -> tuple[State, float, float]:
-    """The state adjusted with its focal length held, the step of log focal length that leads to the least cost, and its standard error."""
-    state, best, few = _held(state, tracks, loss, limit, per_view, MOST)
-    freed = replace(best, known=False)
-    step, _ = adjust.System(freed, few, loss, bent=True).step(0.0)
-    return state, float(step[len(best.rotation) * best.own]), adjust.System(freed, few, loss).focal_sigma() or 1.0
-
-
-def _held(state: State, tracks: Tracks, loss: float, limit: float, per_view: int, most: int) -> tuple[State, adjust.Bundle, Tracks]:
-    """The state adjusted with its focal length held, and what was adjusted.
-
-    No more than `most` views are, by observations that miss by less than `limit` px.
-    """
-    some = spread(state, most)
-    seen = np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit) & some[tracks.view]
+def _adjusted(
+    state: State, tracks: Tracks, loss: float, limit: float, per_view: int, held: bool = False
+) -> tuple[State, adjust.Bundle, Tracks]:
+    """The state adjusted by observations that miss by less than `limit` px, perhaps with its focal length held, and what was adjusted."""
+    seen = np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit)
     seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
     free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))}))
-    start, few, rows = adjust.of_state(replace(state, posed=some), tracks, seen, per_view, known=True, free=free)
+    start, few, rows = adjust.of_state(state, tracks, seen, per_view, known=held, free=free)
     best = adjust.adjust(replace(start, grain=float(np.sqrt(adjust.spread(start, few, loss)))), few, loss, ROUNDS)
-    return adjust.to_state(best, state, rows), best, few
+    state = adjust.to_state(best, state, rows)
+    return (state if held else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))), best, few

@@ -5,7 +5,7 @@ Dense while they are small, where a product and a solution take less than findin
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,11 +80,16 @@ def bends(curve: Index, size: int, weight: Array) -> Any:
     return second.T @ sparse.diags(weight) @ second
 
 
-def solved(matrix: Any, right: Array) -> Array:
-    """The solution of a symmetric positive system; LinAlgError where it has none."""
+def solver(matrix: Any) -> Callable[[Array], Array]:
+    """What solves a symmetric positive system for a right side [C]; LinAlgError where it has no solution."""
     if isinstance(matrix, np.ndarray):
-        return np.linalg.solve(matrix, right)
+        return lambda right: np.linalg.solve(matrix, right)
     from scipy.sparse.linalg import splu
 
     # Ordered as a symmetric one and without pivots it fills in far less than any other.
-    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(right)
+    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve
+
+
+def solved(matrix: Any, right: Array) -> Array:
+    """The solution of a symmetric positive system; LinAlgError where it has none."""
+    return solver(matrix)(right)

@@ -20,7 +20,7 @@ from .shutter import Readout
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
-STEER = 120  # observations of a view in our own adjustment
+STEER = 120  # observations of a view, at least, that adjust a zoom and judge a focal length
 SUSPECT = 1.2  # px of mean error over all still tracks
 JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
 ROUNDS = 60  # of our own adjustment of a zoom
@@ -33,6 +33,7 @@ TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, t
 FAR = 1000.0  # middle distances at which a thing shows no parallax
 GLANCE = 120  # views at which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
+WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
 STRAIGHTER = 3  # solves with the readout taken out, at most
 GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
@@ -179,8 +180,11 @@ def _foreseen(rolling: Solved, left: State, right: State, readout: Readout) -> f
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
     """The answer with one focal length, or that of a zoom where it explains clearly more."""
-    if not (_suspicious(fixed) or _may_zoom(fixed, question.options.loss)):
+    ratio, left = _if_it_zoomed(fixed, question.options.loss)
+    if not (_suspicious(fixed) or (ratio > 1.03 and left < 0.98)):
         return fixed
+    if ratio > WIDE and left < RATHER:
+        fixed = replace(fixed, doubt="a zoom would explain the tracks somewhat better: the focal length is not to be trusted")
     try:
         if question.views > GLANCE and not _glance_says_zoom(question, tracks, found, fixed):
             return fixed
@@ -271,10 +275,12 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
     method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
-    state, sigma = _own(state, tracks, fits, options.loss, zoom, known, ROUNDS if zoom else 0)
     if zoom:
-        state = bundle.triangulated(state, tracks, mapping.FINE)
-    elif not known and (sigma is None or sigma > LOOSE or focal.odd(state)):
+        per_view = int(np.clip(mapping.ALL // views, STEER, mapping.PER_VIEW[1]))
+        state = bundle.triangulated(_zoomed(state, tracks, fits, options.loss, ROUNDS, per_view), tracks, mapping.FINE)
+        fits = state.errors(tracks) < mapping.FINE
+    sigma = 0.0 if known else _focal_sigma(state, tracks, fits, options.loss, zoom)
+    if not (zoom or known) and (sigma is None or sigma > LOOSE or focal.odd(state)):
         state, sigma = focal.settled(state, tracks, options.loss)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
@@ -282,25 +288,28 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
 
 
-def _own(
-    state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool, known: bool, rounds: int
-) -> tuple[State, float | None]:
-    """The state after `rounds` of our own adjustment, and the standard error of its log focal length."""
-    # What the shot did not tell was left at 0, but is not known: k1 always counts in the uncertainty.
-    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))})) if not zoom else (0,)
-    some = state.posed if rounds else bundle.spread(state, JUDGED)
-    use = fits & some[tracks.view]
-    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
-    start, few, posed = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, known=known, free=free)
+def _zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, rounds: int, per_view: int) -> State:
+    """The state after `rounds` of our own adjustment, by `per_view` observations in `fits` [N], with a focal length for each view."""
+    use = fits & (np.bincount(tracks.track[fits], minlength=len(state.points))[tracks.track] >= 2)
+    start, few, posed = adjust.of_state(state, tracks, use, per_view, zooming=True)
     try:
-        best = adjust.adjust(start, few, loss, rounds)
-        sigma = adjust.System(best, few, loss).focal_sigma()
+        return adjust.to_state(adjust.adjust(start, few, loss, rounds), state, posed)
     except MemoryError:
         raise ShotFailure(
             "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
             "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
         ) from None
-    return adjust.to_state(best, state, posed), sigma
+
+
+def _focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool) -> float | None:
+    """The standard error of the state's log focal length."""
+    # What the shot did not tell was left at 0, but is not known: k1 always counts in the uncertainty.
+    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))})) if not zoom else (0,)
+    some = bundle.spread(state, JUDGED)
+    use = fits & some[tracks.view]
+    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+    there, few, _ = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=free)
+    return adjust.System(there, few, loss).focal_sigma()
 
 
 def _suspicious(fixed: Solved) -> bool:
@@ -309,18 +318,18 @@ def _suspicious(fixed: Solved) -> bool:
     return _miss(fixed) > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
 
 
-def _may_zoom(fixed: Solved, loss: float) -> bool:
-    """Whether a focal length for each view would change much and explain more: worth a solve with zoom."""
+def _if_it_zoomed(fixed: Solved, loss: float) -> tuple[float, float]:
+    """How much longer the longest focal length would be than the shortest, were there one for each view, and the part of the error left then."""
     state = replace(fixed.state, posed=bundle.spread(fixed.state, TRIED))
     rows = fixed.fits & state.posed[fixed.tracks.view]
     try:
-        freed, _ = _own(state, fixed.tracks, rows, loss, True, False, 6)
+        freed = _zoomed(state, fixed.tracks, rows, loss, 6, STEER)
     except (RuntimeError, np.linalg.LinAlgError):
-        return False
+        return 1.0, 1.0
     low, high = np.quantile(freed.focal[state.posed], [0.05, 0.95])
     before = state.errors(fixed.tracks)[rows]
     after = bundle.triangulated(freed, fixed.tracks, mapping.FINE).errors(fixed.tracks)[rows]
-    return high / low > 1.03 and float(np.minimum(after, 4).mean()) < 0.98 * float(np.minimum(before, 4).mean())
+    return float(high / low), float(np.minimum(after, 4).mean() / max(np.minimum(before, 4).mean(), 1e-9))
 
 
 def _miss(solved: Solved) -> float:

@@ -86,7 +86,7 @@ def shot(name: str, count: int, size: int, root: Path) -> tuple[str, dict[int, t
         if folder.is_dir():
             return str(next(path for path in sorted(folder.iterdir()) if path.suffix in (".mp4", ".mov", ".avi"))), {}, size
     made = root / "made"
-    order = [sys.executable, "-m", "engine.synth", name, "--out", str(made), "--frames", str(count), "--size", f"{size}x{size * 9 // 16}"]
+    order = [sys.executable, "-m", "engine.synth", name, "--out", str(made), "--frames", str(count), "--size", f"{size}x{size * 9 // 16}", "--no-between"]
     if not (made / "camera.npz").is_file():
         subprocess.run(order, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     with np.load(made / "camera.npz") as file:

@@ -99,6 +99,29 @@ def test_the_valley_is_walked_to_its_bottom() -> None:
         assert 0.001 < sigma < 0.02 and abs(np.log(found.focal[0] / 520)) < 3 * sigma
 
 
+def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) -> None:
+    """From half as long again, where straight steps would creep; and where no zoom is believed after all, the fixed lens is doubted."""
+    views, poses = 60, path(60)
+    zoom = 480 * np.exp(0.3 * np.sin(np.arange(views) / 20))
+    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=300).long(3)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    truth = bundle.triangulated(bundle.State(SIZE, zoom, np.zeros(4), invert(poses), np.ones(views, bool), blank), tracks, 3.0)
+    far = bundle.triangulated(focal.stretched(truth, 1.5), tracks, 3.0)
+    use = far.errors(tracks) < 3.0
+    use &= np.bincount(tracks.track[use], minlength=len(far.points))[tracks.track] >= 2
+    start, few, _ = adjust.of_state(far, tracks, use, 120, zooming=True)
+    best = adjust.adjust(start, few, 0.3, 15)
+    sigma = adjust.System(best, few, 0.3).focal_sigma()
+    assert sigma < 0.1 and abs(float((best.log_focal - np.log(zoom)).mean())) < 2 * sigma
+
+    fixed = bundle.triangulated(replace(truth, focal=np.full(views, 480.0)), tracks, 40.0)
+    answer = span.Solved(fixed, tracks, fixed.errors(tracks) < 40.0, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
+    question = span.Question(tracks, views, SIZE, Solve(), 0.0, None, lambda: None)
+    monkeypatch.setattr(span, "GLANCE", 0)
+    monkeypatch.setattr(span, "_glance_says_zoom", lambda *a: False)
+    assert "zoom" in span._or_zoomed(question, tracks, answer.diagnosis, answer).doubt
+
+
 def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
     random, truth = np.random.default_rng(4), path(60)
     truth[30:, 0, 3] += 0.1  # two stretches, with a lost frame between
