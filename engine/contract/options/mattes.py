@@ -21,7 +21,8 @@ class Mattes:
         ),
     )
     drawn: str = option(
-        "", "Drawn masks", "Folder of masks, white on the subject, each named by its frame number", kind="folder", only=("method", "drawn"),
+        "", "Drawn masks", "Folder of masks, white on the subject, each named by its frame number; a soft one stays as it is on its frame",
+        kind="folder", only=("method", "drawn"),
     )
     prompts: str = option(
         "", "Boxes, points", "In parts of the picture: '12 box 0.2,0.1,0.5,0.9; 30 in 0.4,0.5; 30 out 0.1,0.5' on frames 12 and 30; "
