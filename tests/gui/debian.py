@@ -38,6 +38,7 @@ def lay_out(suite: str) -> None:
         return
     if not shutil.which("debootstrap") or os.geteuid() != 0:
         sys.exit("Debian cannot be laid out: that needs root and debootstrap. Install it, or name a Blender of your own by --blender.")
+    shutil.rmtree(target, ignore_errors=True)  # of one that was broken off, which debootstrap does not take up
     target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["debootstrap", "--variant=minbase", suite, str(target), MIRROR], check=True, stdout=sys.stderr)
     # sid's list of packages may be older than it says.
