@@ -31,7 +31,7 @@ KINDS = (
          "sound.flac: where there is audio, from the first frame to the end of the last"),
     Kind("flow", ("fwd/%06d_GAP.npz", "bwd/%06d_GAP.npz", "flow.json"),
          "flow [H, W, 2] float16 px from frame to frame + GAP (fwd) or frame - GAP (bwd); valid [H, W] uint8 by "
-         "forward-backward check; flow.json: size [W, H] of the working grid, gaps"),
+         "forward-backward check; flow.json: size [W, H] of the working grid, gaps, method"),
     Kind("masks", ("%06d.png", "evidence/%06d.png", "likely/%06d.png", "still/%06d.npz", "movers.json"),
          "8 bit, 255 on what moves by itself, at the size of the flow; evidence: 255 = five times the noise of the flow; from the stage "
          "'scene_movers' likely: 0 still, 128 unknown, 255 moving, and still, what parallax measures were all of it still: rho [H, W] float32, "

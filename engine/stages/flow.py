@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ from .. import device, store
 from ..ahead import ahead, one_thread_each
 from ..contract.options import Flow as Options
 from ..failures import RequestFailure, ShotFailure
-from ..media.flow import both_ways, flow_path, write_flow
+from ..media.arrays import read_arrays
+from ..media.flow import agree, both_ways, flow_path, settled, write_flow
 from ..media.frames import Frames, working_size
 from ..stage import Inputs, Report
+
+Flows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # there [H, W, 2] px, where it holds [H, W], back, where that holds
+Find = Callable[[int, int], Callable[[], Flows]]  # of frames a and b: what is left for a thread to do
 
 
 def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
@@ -30,20 +35,49 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     pairs = list(_pairs(frames, gaps))
     repeats = set(frames.duplicates)
     shares: list[float] = []
+    how, find = _raft(inputs, options, frames, size, max(gaps)) if options.method == "raft" else _dis(options, frames, size)
 
     def submit(pool: ThreadPoolExecutor, pair: tuple[int, int]) -> Future[float]:
         a, b = pair
-        still = all(number in repeats for number in frames.numbers if a < number <= b)
-        return pool.submit(_lay_down, frames, a, b, size, options.preset, still, room)
+        if flow_path(room, a, b).is_file() and flow_path(room, b, a).is_file():
+            return pool.submit(_share, flow_path(room, a, b))
+        repeated = all(number in repeats for number in frames.numbers if a < number <= b)
+        return pool.submit(_lay_down, room, a, b, partial(_nothing, size) if repeated else find(a, b))
 
     with one_thread_each():
         for _, share in ahead(submit, pairs, threads):
             shares.append(share)
             report.progress(len(shares), len(pairs) + 1)
-    store.write_json(room / "flow.json", {"size": list(size), "gaps": gaps, "preset": options.preset})
+    store.write_json(room / "flow.json", {"size": list(size), "gaps": gaps, "method": how})
     report.progress(1, 1)
-    report.used = f"DIS {options.preset} at {size[0]} x {size[1]} px, both ways, gaps {', '.join(map(str, gaps))}"
+    report.used = f"{how} at {size[0]} x {size[1]} px, both ways, gaps {', '.join(map(str, gaps))}"
     report.figures.update(pairs=len(pairs), size=list(size), valid=round(float(np.mean(shares)), 4) if shares else 0.0)
+
+
+def _dis(options: Options, frames: Frames, size: tuple[int, int]) -> tuple[str, Find]:
+    def find(a: int, b: int) -> Callable[[], Flows]:
+        return lambda: both_ways(frames.gray(a, size), frames.gray(b, size), options.preset)
+
+    return f"DIS {options.preset}", find
+
+
+def _raft(inputs: Inputs, options: Options, frames: Frames, size: tuple[int, int], reach: int) -> tuple[str, Find]:
+    """The network works in the order of the pairs, where it is called; threads settle and write what it found."""
+    from .. import flow_network, weights
+
+    path = Path(options.weights) if options.weights else weights.need("raft", {"flow": {"method": "dis"}})
+    network = flow_network.Network(path, inputs.device, frames, size, reach + 1)
+
+    def find(a: int, b: int) -> Callable[[], Flows]:
+        there, back = network.between(a, b)
+        return partial(_settled, frames.gray(a, size), frames.gray(b, size), there, back)
+
+    return f"RAFT ({path.name})", find
+
+
+def _settled(a: np.ndarray, b: np.ndarray, there: np.ndarray, back: np.ndarray) -> Flows:
+    there, back = settled(a, b, there), settled(b, a, back)
+    return there, agree(there, back), back, agree(back, there)
 
 
 def _pairs(frames: Frames, gaps: list[int]) -> Iterator[tuple[int, int]]:
@@ -54,20 +88,23 @@ def _pairs(frames: Frames, gaps: list[int]) -> Iterator[tuple[int, int]]:
             yield from ((b - gap, b) for gap in gaps if b - gap in there)
 
 
-def _lay_down(frames: Frames, a: int, b: int, size: tuple[int, int], preset: str, still: bool, room: Path) -> float:
-    """Write the flow of one pair both ways where it does not stand yet; returns the share of pixels where it holds."""
-    forth, back = flow_path(room, a, b), flow_path(room, b, a)
-    if forth.is_file() and back.is_file():
-        with np.load(forth, allow_pickle=False) as file:
-            return float(file["valid"].mean())
-    if still:  # b repeats a
-        nothing, holds = np.zeros((size[1], size[0], 2), np.float32), np.ones((size[1], size[0]), bool)
-        flows = (nothing, holds, nothing, holds)
-    else:
-        flows = both_ways(frames.gray(a, size), frames.gray(b, size), preset)
-    write_flow(forth, flows[0], flows[1])
-    write_flow(back, flows[2], flows[3])
-    return float(flows[1].mean())
+def _nothing(size: tuple[int, int]) -> Flows:
+    """Between a frame and one that repeats it."""
+    still, holds = np.zeros((size[1], size[0], 2), np.float32), np.ones((size[1], size[0]), bool)
+    return still, holds, still, holds
+
+
+def _lay_down(room: Path, a: int, b: int, find: Callable[[], Flows]) -> float:
+    """Write the flow of one pair both ways; returns the share of pixels where it holds."""
+    there, holds, back, holds_back = find()
+    write_flow(flow_path(room, a, b), there, holds)
+    write_flow(flow_path(room, b, a), back, holds_back)
+    return float(holds.mean())
+
+
+def _share(path: Path) -> float:
+    """The same, of a pair that stands."""
+    return float(read_arrays(path)["valid"].mean())
 
 
 def _gaps(text: str) -> list[int]:

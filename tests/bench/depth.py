@@ -1,6 +1,6 @@
 """Figures of depth on made shots with true cameras.
 
-`python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation] [--keep FOLDER]`
+`python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation] [--raft FILE] [--keep FOLDER]`
 
 One scale for each whole shot; still and moving pixels apart; those within 8 px of a true silhouette; flicker along true flow. Prints a
 table for RESULTS.md. What stands in FOLDER is not made again.
@@ -81,7 +81,7 @@ def ways(scene_flow: bool, ablation: bool) -> list[tuple[str, object, object]]:
     return out
 
 
-def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]], keep: Path | None = None) -> list[str]:
+def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]], keep: Path | None, raft: str) -> list[str]:
     """One table row per way; the seconds are those of the way alone, the first with all that comes before it."""
     shot = render_scene(name, FRESH[name](), frames, size) if name in FRESH else render(name, frames, size)
     valid = [(truth > 0) & (truth < FAR) for truth in shot.depth]
@@ -91,7 +91,7 @@ def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[s
     with tempfile.TemporaryDirectory() as held:
         root = keep / f"{name}_{size[0]}" if keep else Path(held)
         folders = write_stages(shot, root)
-        before = ((flow, o.Flow()), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
+        before = ((flow, o.Flow(method="raft" if raft else "dis", weights=raft)), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
         spent = sum(carry_out(stage, options, folders, root) for stage, options in before)
         for label, stage, options in rows_of:
             spent += carry_out(stage, options, folders, root, label)
@@ -115,13 +115,14 @@ def main() -> None:
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--scene-flow", action="store_true", help="also what moves by scene flow")
     parser.add_argument("--ablation", action="store_true", help="the same with each loss off")
+    parser.add_argument("--raft", default="", metavar="FILE", help="flow by RAFT with these weights, in place of DIS")
     parser.add_argument("--keep", type=Path, help="folder in which results are kept and found again")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
     print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | rim AbsRel | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in given.shots:
-        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation), given.keep)), flush=True)
+        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation), given.keep, given.raft)), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

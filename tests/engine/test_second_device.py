@@ -12,12 +12,13 @@ import tiny_networks
 import torch
 from second_device import card  # noqa: F401
 
+from engine import flow_network
 from engine.contract import options as o
 from engine.contract.job import Request
 from engine.mattes import people
 from engine.media.film import VideoWriter
 from engine.media.frames import Frames, read_depth, read_png, write_png
-from engine.nets import rvm, super_slomo
+from engine.nets import raft, rvm, super_slomo
 from engine.slowmo.network import Pair, Sight
 from engine.stage import Inputs, Report
 from engine.stages import consistent_depth, depth, flow, mattes, movers, prior, scene_movers
@@ -76,6 +77,19 @@ def test_the_card_refuses_what_a_card_refuses(card) -> None:  # noqa: F811
         there.numpy()
     there[1:] = 5
     assert there.cpu().tolist() == [1, 5, 5]
+
+
+def test_flow_by_raft(request, folders, tmp_path, monkeypatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(flow_network, "ROUNDS", 2)
+    torch.save(raft.Raft().state_dict(), tmp_path / "raft.pth")
+    frames = Frames(folders["frames"])
+
+    def make(device: torch.device) -> list[np.ndarray]:
+        network = flow_network.Network(tmp_path / "raft.pth", device, frames, (160, 128), 3)
+        return [*network.between(1, 2)]
+
+    both(request, make, 1e-3)
 
 
 @pytest.mark.parametrize("method", ["growth", "scene_flow"])
