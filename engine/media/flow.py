@@ -59,16 +59,18 @@ def both_ways(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> tuple[np.
     return there, agree(there, back), back, agree(back, there)
 
 
-def dis(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> np.ndarray:
-    """Dense inverse search (Kroeger et al. 2016): [H, W] uint8 twice -> flow [H, W, 2] float32 px from a to b."""
+def dis(a: np.ndarray, b: np.ndarray, preset: str = "medium", guess: np.ndarray | None = None) -> np.ndarray:
+    """Dense inverse search (Kroeger et al. 2016): [H, W] uint8 twice -> flow [H, W, 2] float32 px from a to b; about a guess, where one is given."""
     height, width = a.shape
     scale = max(1.0, _SMALLEST / min(height, width))
     if scale > 1:
         size = (round(width * scale), round(height * scale))
         a, b = (cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in (a, b))
-    flow = _search(preset).calc(a, b, None)
-    if scale > 1:
         shrink = np.array([width / size[0], height / size[1]], np.float32)
+        guess = None if guess is None else cv2.resize(guess, size) / shrink
+    begun = guess is not None
+    flow = _search(preset, begun).calc(a, b, guess.astype(np.float32) if begun else None)  # which makes a copy: OpenCV writes over what it is given
+    if scale > 1:
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * shrink
     return flow
 
@@ -89,12 +91,17 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     |f + b|^2 < 0.01 (|f|^2 + |b|^2) + 0.5 (Sundaram, Brox, Keutzer 2010, eq. 5).
     """
     height, width = there.shape[:2]
-    ends = there + _grid(width, height)
+    ends = there + pixels(there)
     home = cv2.remap(back, ends, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     miss = there + home
     reach = _squared(there) + _squared(home)
     inside = cv2.inRange(ends, (-0.5, -0.5), (width - 0.5, height - 0.5)) > 0  # a pixel reaches half a pixel around
     return (_squared(miss) < 0.01 * reach + 0.5) & inside
+
+
+def pixels(like: np.ndarray) -> np.ndarray:
+    """[H, W, 2] float32: where each pixel of a picture or flow [H, W, ...] is."""
+    return _grid(like.shape[1], like.shape[0])
 
 
 @lru_cache(maxsize=4)
@@ -107,12 +114,14 @@ def _squared(vectors: np.ndarray) -> np.ndarray:
     return cv2.transform(vectors * vectors, np.ones((1, 2), np.float32))
 
 
-def _search(preset: str) -> cv2.DISOpticalFlow:
-    """One for each thread, since it holds buffers."""
+def _search(preset: str, begun: bool) -> cv2.DISOpticalFlow:
+    """One for each thread, since it holds buffers. What is begun by a guess is looked for at the fine levels alone."""
     searches = _local.__dict__.setdefault("searches", {})
-    if preset not in searches:
-        searches[preset] = _make(preset)
-    return searches[preset]
+    if (preset, begun) not in searches:
+        search = searches[preset, begun] = _make(preset)
+        if begun:
+            search.setCoarsestScale(max(1, search.getFinestScale()))
+    return searches[preset, begun]
 
 
 def _make(preset: str) -> cv2.DISOpticalFlow:

@@ -14,35 +14,42 @@ from ..ahead import ahead, one_thread_each
 from ..contract.options import Flow as Options
 from ..failures import RequestFailure, ShotFailure
 from ..media.arrays import read_arrays
-from ..media.flow import agree, both_ways, flow_path, settled, write_flow
+from ..media.farther import farther, onward
+from ..media.flow import agree, both_ways, flow_path, read_flow, settled, write_flow
 from ..media.frames import Frames, working_size
 from ..stage import Inputs, Report
 
 Flows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # there [H, W, 2] px, where it holds [H, W], back, where that holds
 Find = Callable[[int, int], Callable[[], Flows]]  # of frames a and b: what is left for a thread to do
+Pair = tuple[int, int]
 
 
 def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     """Pairs go to threads in the order of their frames, so that only a window of frames stays in memory."""
     gaps = [gap * inputs.request.step for gap in _gaps(options.gaps)]
     threads = device.threads()
-    frames = Frames(inputs["frames"], keep=max(gaps) + 4 * threads)
+    lag = max(2, threads // 2)  # frames by which each longer gap is behind
+    frames = Frames(inputs["frames"], keep=max(gaps) + lag * len(gaps) + 4 * threads)
     if len(frames) < 2:
         raise ShotFailure(
             "too-short", "There is no motion to measure.", "The clip has a single frame.", "Use at least two frames.",
         )
     size = working_size(frames.size, options.size)
-    pairs = list(_pairs(frames, gaps))
+    pairs = list(_pairs(frames, gaps, lag))
     repeats = set(frames.duplicates)
     shares: list[float] = []
-    how, find = _raft(inputs, options, frames, size, max(gaps)) if options.method == "raft" else _dis(options, frames, size)
+    how, find = _raft(inputs, options, frames, size, max(gaps) + lag * len(gaps)) if options.method == "raft" else _dis(options, frames, size, gaps, room)
+    begun: dict[Pair, Future[float]] = {}
 
-    def submit(pool: ThreadPoolExecutor, pair: tuple[int, int]) -> Future[float]:
+    def submit(pool: ThreadPoolExecutor, pair: Pair) -> Future[float]:
         a, b = pair
         if flow_path(room, a, b).is_file() and flow_path(room, b, a).is_file():
-            return pool.submit(_share, flow_path(room, a, b))
-        repeated = all(number in repeats for number in frames.numbers if a < number <= b)
-        return pool.submit(_lay_down, room, a, b, partial(_nothing, size) if repeated else find(a, b))
+            begun[pair] = pool.submit(_share, flow_path(room, a, b))
+        else:
+            repeated = all(number in repeats for number in frames.numbers if a < number <= b)
+            parts = [begun[part] for part in _parts(a, b, gaps) if part in begun]
+            begun[pair] = pool.submit(_lay_down, room, a, b, parts, partial(_nothing, size) if repeated else find(a, b))
+        return begun[pair]
 
     with one_thread_each():
         for _, share in ahead(submit, pairs, threads):
@@ -54,11 +61,19 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     report.figures.update(pairs=len(pairs), size=list(size), valid=round(float(np.mean(shares)), 4) if shares else 0.0)
 
 
-def _dis(options: Options, frames: Frames, size: tuple[int, int]) -> tuple[str, Find]:
-    def find(a: int, b: int) -> Callable[[], Flows]:
-        return lambda: both_ways(frames.gray(a, size), frames.gray(b, size), options.preset)
+def _dis(options: Options, frames: Frames, size: tuple[int, int], gaps: list[int], room: Path) -> tuple[str, Find]:
+    """What lies farther apart is begun from the flows of its two parts, as they are written."""
+    def work(a: int, b: int) -> Flows:
+        pictures = frames.gray(a, size), frames.gray(b, size)
+        parts = [(read_flow(flow_path(room, *part)), read_flow(flow_path(room, *part[::-1]))) for part in _parts(a, b, gaps)]
+        if not parts or None in parts[0] + parts[1]:
+            return both_ways(*pictures, options.preset)
+        (ab, ba), (bc, cb) = ((there[0], back[0]) for there, back in parts)
+        there = farther(*pictures, onward(ab, bc), options.preset)
+        back = farther(*pictures[::-1], onward(cb, ba), options.preset)
+        return there, agree(there, back), back, agree(back, there)
 
-    return f"DIS {options.preset}", find
+    return f"DIS {options.preset}", lambda a, b: partial(work, a, b)
 
 
 def _raft(inputs: Inputs, options: Options, frames: Frames, size: tuple[int, int], reach: int) -> tuple[str, Find]:
@@ -80,12 +95,21 @@ def _settled(a: np.ndarray, b: np.ndarray, there: np.ndarray, back: np.ndarray) 
     return there, agree(there, back), back, agree(back, there)
 
 
-def _pairs(frames: Frames, gaps: list[int]) -> Iterator[tuple[int, int]]:
-    """Frame numbers (a, b), a < b, of all pairs inside a stretch without cut; sorted by b."""
+def _pairs(frames: Frames, gaps: list[int], lag: int) -> Iterator[Pair]:
+    """Frame numbers (a, b), a < b, of all pairs inside a stretch without cut, each after its parts; longer gaps lag behind, lest threads wait."""
     for span in frames.spans():
         there = set(span)
-        for b in span:
-            yield from ((b - gap, b) for gap in gaps if b - gap in there)
+        for place in range(len(span) + lag * len(gaps)):
+            for rank, gap in enumerate(gaps):
+                at = place - lag * rank
+                if 0 <= at < len(span) and span[at] - gap in there:
+                    yield span[at] - gap, span[at]
+
+
+def _parts(a: int, b: int, gaps: list[int]) -> list[Pair]:
+    """The two pairs that make up this one; none where it must be searched as a whole."""
+    ways = [(abs(b - a - 2 * gap), a + gap) for gap in gaps if b - a - gap in gaps]
+    return [(a, min(ways)[1]), (min(ways)[1], b)] if ways else []
 
 
 def _nothing(size: tuple[int, int]) -> Flows:
@@ -94,8 +118,10 @@ def _nothing(size: tuple[int, int]) -> Flows:
     return still, holds, still, holds
 
 
-def _lay_down(room: Path, a: int, b: int, find: Callable[[], Flows]) -> float:
-    """Write the flow of one pair both ways; returns the share of pixels where it holds."""
+def _lay_down(room: Path, a: int, b: int, parts: list[Future[float]], find: Callable[[], Flows]) -> float:
+    """Write the flow of one pair both ways, once those of its parts stand; returns the share of pixels where it holds."""
+    for part in parts:  # they were given to threads before this one, so that none waits for ever
+        part.result()
     there, holds, back, holds_back = find()
     write_flow(flow_path(room, a, b), there, holds)
     write_flow(flow_path(room, b, a), back, holds_back)
