@@ -5,10 +5,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .flow import dis, pixels
+from .flow import agree, dis, pixels
+
+Way = tuple[np.ndarray, np.ndarray]  # flow [H, W, 2] px there, and back
 
 ALIKE = 40  # grey levels of difference from which more is not worse
 AROUND = 7  # px: side of the window in which pictures are compared
+
+
+def begun(a: np.ndarray, c: np.ndarray, first: Way, second: Way, preset: str = "medium") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Two grey frames [H, W] uint8, and the flows between each and one that lies between -> flow a to c, where it holds, flow c to a, where it holds."""
+    there = farther(a, c, onward(first[0], second[0]), preset)
+    back = farther(c, a, onward(second[1], first[1]), preset)
+    return there, agree(there, back), back, agree(back, there)
 
 
 def onward(first: np.ndarray, second: np.ndarray) -> np.ndarray:

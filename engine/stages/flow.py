@@ -14,7 +14,7 @@ from ..ahead import ahead, one_thread_each
 from ..contract.options import Flow as Options
 from ..failures import RequestFailure, ShotFailure
 from ..media.arrays import read_arrays
-from ..media.farther import farther, onward
+from ..media.farther import begun
 from ..media.flow import agree, both_ways, flow_path, read_flow, settled, write_flow
 from ..media.frames import Frames, working_size
 from ..stage import Inputs, Report
@@ -39,17 +39,17 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     repeats = set(frames.duplicates)
     shares: list[float] = []
     how, find = _raft(inputs, options, frames, size, max(gaps) + lag * len(gaps)) if options.method == "raft" else _dis(options, frames, size, gaps, room)
-    begun: dict[Pair, Future[float]] = {}
+    under_way: dict[Pair, Future[float]] = {}
 
     def submit(pool: ThreadPoolExecutor, pair: Pair) -> Future[float]:
         a, b = pair
         if flow_path(room, a, b).is_file() and flow_path(room, b, a).is_file():
-            begun[pair] = pool.submit(_share, flow_path(room, a, b))
+            under_way[pair] = pool.submit(_share, flow_path(room, a, b))
         else:
             repeated = all(number in repeats for number in frames.numbers if a < number <= b)
-            parts = [begun[part] for part in _parts(a, b, gaps) if part in begun]
-            begun[pair] = pool.submit(_lay_down, room, a, b, parts, partial(_nothing, size) if repeated else find(a, b))
-        return begun[pair]
+            parts = [under_way[part] for part in _parts(a, b, gaps) if part in under_way]
+            under_way[pair] = pool.submit(_lay_down, room, a, b, parts, partial(_nothing, size) if repeated else find(a, b))
+        return under_way[pair]
 
     with one_thread_each():
         for _, share in ahead(submit, pairs, threads):
@@ -65,13 +65,10 @@ def _dis(options: Options, frames: Frames, size: tuple[int, int], gaps: list[int
     """What lies farther apart is begun from the flows of its two parts, as they are written."""
     def work(a: int, b: int) -> Flows:
         pictures = frames.gray(a, size), frames.gray(b, size)
-        parts = [(read_flow(flow_path(room, *part)), read_flow(flow_path(room, *part[::-1]))) for part in _parts(a, b, gaps)]
-        if not parts or None in parts[0] + parts[1]:
+        parts = [[read_flow(flow_path(room, *way)) for way in (part, part[::-1])] for part in _parts(a, b, gaps)]
+        if not parts or any(way is None for part in parts for way in part):
             return both_ways(*pictures, options.preset)
-        (ab, ba), (bc, cb) = ((there[0], back[0]) for there, back in parts)
-        there = farther(*pictures, onward(ab, bc), options.preset)
-        back = farther(*pictures[::-1], onward(cb, ba), options.preset)
-        return there, agree(there, back), back, agree(back, there)
+        return begun(*pictures, *((there[0], back[0]) for there, back in parts), options.preset)
 
     return f"DIS {options.preset}", lambda a, b: partial(work, a, b)
 

@@ -1,76 +1,70 @@
-"""Optical flow against the truth of made shots, at frames 1, 4 and 8 apart.
+"""Optical flow, as the stage gives it, against the truth of made shots, at frames 1, 4 and 8 apart.
 
 `python tests/bench/flow.py [SHOT …] [--size WxH] [--raft FILE]`
 
 Error: length of the difference to the true flow in px, of pixels that are in sight on both frames: median, mean (20 px at most), share above
-1 px; that of what moves beside it. CPU seconds for one pair both ways. FILE: weights of RAFT (the full model), whose rows then join.
+1 px; that of what moves beside it. CPU seconds for one pair both ways. FILE: weights of RAFT (the full model), whose row then joins.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from engine.media.flow import dis, settled  # noqa: E402
+from engine.contract import options as o  # noqa: E402
+from engine.contract.job import Request  # noqa: E402
+from engine.media.flow import Flow  # noqa: E402
+from engine.stage import Inputs, Report  # noqa: E402
+from engine.stages import flow  # noqa: E402
 from engine.synth.caster import cast, displaced  # noqa: E402
-from engine.synth.shots import SHOTS, picture  # noqa: E402
+from engine.synth.files import write_stages  # noqa: E402
+from engine.synth.shots import Shot, render  # noqa: E402
 
-Way = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two RGB pictures [H, W, 3] uint8 -> flow [H, W, 2] px
 GAPS = (1, 4, 8)
+START = 2  # the first frame, of which the flow is scored
 
 
-def truth(name: str, gap: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures of the first frame and the one `gap` later, true flow [H, W, 2] px, where it is in sight on both, what moves [H, W]."""
-    scene = SHOTS[name](GAPS[-1] + 1)
-    hit, later = cast(scene, 0, size), cast(scene, gap, size)
-    ends, depth = displaced(scene, hit, 0, gap, size)
-    start = np.stack(np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5), -1)
+def truth(shot: Shot, gap: int) -> tuple[np.ndarray, np.ndarray]:
+    """True flow [H, W, 2] px from frame START to the one `gap` later, and where it is in sight on both."""
+    (width, height), now, then = shot.size, START - 1, START - 1 + gap
+    ends, depth = displaced(shot.scene, cast(shot.scene, now, shot.size), now, then, shot.size)
+    start = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
     x, y = (np.floor(ends[..., axis]).astype(int) for axis in (0, 1))
-    inside = (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1]) & (depth > 0)
-    met = later.depth[y.clip(0, size[1] - 1), x.clip(0, size[0] - 1)]
-    moving = np.array([body.mover for body in scene.bodies] + [False])[hit.index]
-    return picture(scene, 0, size)[0], picture(scene, gap, size)[0], ends - start, inside & (np.abs(met - depth) < 0.03 * depth + 0.01), moving
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
+    met = shot.depth[then][y.clip(0, height - 1), x.clip(0, width - 1)]
+    return ends - start, inside & (np.abs(met - depth) < 0.03 * depth + 0.01)
 
 
-def grey(picture: np.ndarray) -> np.ndarray:
-    """[H, W] uint8."""
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def measure(far: np.ndarray) -> tuple[float, float, float]:
+    """Median, mean of at most 20, and the share above 1."""
+    return float(np.median(far)), float(np.minimum(far, 20).mean()), float((far > 1).mean())
 
 
-def ways(weights: str) -> dict[str, Way]:
-    """Every way by its name."""
-    out: dict[str, Way] = {preset: lambda a, b, preset=preset: dis(grey(a), grey(b), preset) for preset in ("fast", "medium", "fine")}  # type: ignore[misc]
-    out = {f"DIS {name}": way for name, way in out.items()}
-    if weights:
-        import torch
-        import torch.nn.functional as F
-
-        from engine import device
-        from engine.flow_network import ROUNDS
-        from engine.nets import raft
-
-        where = device.pick()
-        net = raft.load(Path(weights), where)
-
-        @torch.inference_mode()
-        def plain(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-            pair = [torch.tensor(p).permute(2, 0, 1)[None].to(where).float() for p in (a, b)]
-            margin = (0, -a.shape[1] % raft.STEP, 0, -a.shape[0] % raft.STEP)
-            found = net(*(F.pad(p, margin, mode="replicate") for p in pair), rounds=ROUNDS)
-            return np.ascontiguousarray(found[0, :, : a.shape[0], : a.shape[1]].permute(1, 2, 0).cpu().numpy())
-
-        out["RAFT, not settled"] = plain
-        out["RAFT"] = lambda a, b: settled(grey(a), grey(b), plain(a, b))
-    return out
+def run(shot: Shot, several: list[o.Flow], folders: dict[str, Path], root: Path) -> tuple[list[list[tuple[float, float, float]]], float]:
+    """Figures for each of GAPS, of all and of what moves, and CPU seconds a pair; each of `several` options gives the gaps that it names."""
+    found, pairs, before = {}, 0, time.process_time()
+    for number, options in enumerate(several):
+        room = root / str(number)
+        room.mkdir(parents=True)
+        report = Report("flow", lambda message: None, lambda *step: None)
+        flow.run(Inputs(Request("clip", ("depth",), "store"), folders), options, report, room)
+        pairs += report.figures["pairs"]
+        found |= {gap: Flow(room).get(START, START + gap) for gap in GAPS if str(gap) in options.gaps.split(",")}
+    spent = (time.process_time() - before) / pairs
+    figures = []
+    for gap in GAPS:
+        true, seen = truth(shot, gap)
+        far = np.linalg.norm(found[gap][0] - true, axis=-1)
+        figures.append([measure(far[mask]) for mask in (seen, seen & shot.moving[START - 1])])
+    return figures, spent
 
 
 def main() -> None:
@@ -81,26 +75,23 @@ def main() -> None:
     parser.add_argument("--raft", default="", metavar="FILE")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
-    cv2.setNumThreads(1)
+    alone = [o.Flow(gaps=str(gap)) for gap in GAPS]
+    ways = {"DIS medium, each gap alone": alone} | {f"DIS {preset}": [o.Flow(preset=preset)] for preset in ("fast", "medium", "fine")}
+    if given.raft:
+        ways["RAFT"] = [o.Flow(method="raft", weights=given.raft, gaps=",".join(map(str, GAPS)))]
+    told: dict[str, list[tuple[list[list[tuple[float, float, float]]], float]]] = {label: [] for label in ways}
+    for name in given.shots:
+        shot = render(name, START + GAPS[-1], (width, height))
+        with tempfile.TemporaryDirectory() as held:
+            folders = write_stages(shot, Path(held))
+            for label, several in ways.items():
+                told[label].append(run(shot, several, folders, Path(held) / label))
     print("| way | " + " | ".join(f"{gap} apart" for gap in GAPS) + " | CPU-s |\n|---|" + "---|" * (len(GAPS) + 1))
-    known = {(name, gap): truth(name, gap, (width, height)) for name in given.shots for gap in GAPS}
-    for label, way in ways(given.raft).items():
-        cells, before = [], time.process_time()
-        for gap in GAPS:
-            figures = []
-            for name in given.shots:
-                first, second, flow, seen, moving = known[name, gap]
-                far = np.linalg.norm(way(first, second) - flow, axis=-1)
-                figures.append([measure(far[mask]) for mask in (seen, seen & moving)])
-            (median, mean, wrong), moved = np.mean(figures, 0)
+    for label, results in told.items():
+        cells = []
+        for (median, mean, wrong), moved in np.mean([figures for figures, _ in results], 0):
             cells.append(f"{median:.3f}, {mean:.2f}, {wrong:.1%} (moving {moved[0]:.2f}, {moved[1]:.2f}, {moved[2]:.0%})")
-        spent = (time.process_time() - before) * 2 / len(known)
-        print(f"| {label} | " + " | ".join(cells) + f" | {spent:.2f} |", flush=True)
-
-
-def measure(far: np.ndarray) -> tuple[float, float, float]:
-    """Median, mean of at most 20, and the share above 1."""
-    return float(np.median(far)), float(np.minimum(far, 20).mean()), float((far > 1).mean())
+        print(f"| {label} | " + " | ".join(cells) + f" | {np.mean([spent for _, spent in results]):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -190,3 +190,17 @@ def test_flow_against_truth() -> None:
         errors.append(np.median(error))
         sure.append(error[holds].mean() / error.mean())
     assert max(errors) < 0.6 and max(sure) < 0.6  # what is called valid is much better than the rest
+
+
+def test_what_moves_by_more_than_itself_is_followed_over_frames_between(tmp_path) -> None:
+    ground, thing = texture(5, (120, 200)), texture(6, (24, 24))[..., ::-1]
+    pictures = []
+    for k in range(9):
+        picture = ground.copy()
+        picture[40:64, 20 + 4 * k : 44 + 4 * k] = thing
+        pictures.append(picture)
+    _, whole = both(tmp_path, pictures)
+    _, apart = both(tmp_path, pictures, "b", {"gaps": "8"})
+    inner = slice(44, 60), slice(24, 40)
+    miss = {name: np.median(np.linalg.norm(found.get(1001, 1009)[0][inner] - (32, 0), axis=-1)) for name, found in (("whole", whole), ("apart", apart))}
+    assert miss["whole"] < 0.5 and miss["apart"] > 10, miss
