@@ -26,7 +26,7 @@ class Stage:
 
 STAGES = (
     Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 4),
-    Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 1),
+    Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 2),
     Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
     Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 6),
     Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 3),
@@ -39,7 +39,7 @@ STAGES = (
     ),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 2),
-    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 14),
+    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 16),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 7),
     Stage(
         "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),

@@ -18,12 +18,21 @@ Mask = NDArray[np.bool_]
 Picture = NDArray[np.float32]  # [H, W]
 
 RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
-LOST = (0.12, 0.2)  # the same for the share of what moves that shows something to follow and is lost, where the rest is followed
-WELL = (0.55, 0.7)  # so well, 0..1
+LOST = (0.14, 0.2)  # the same for the share of what moves that shows something to follow and is lost, where the rest is followed
+WELL = (0.45, 0.6)  # so well, 0..1
 HALF = 0.5  # of the trust that the best of the movers reach: below it a place is lost
 TOLD = 4.0  # contrast of 255 from which a place shows enough to be followed
 BARE = 2.0  # contrast below which it shows nothing: black cloth, which tells less the barer it is
 JUMP = (0.00625, 0.0125)  # of the picture's width: steps of flow between which one thing seems to pass before another
+
+
+@dataclass(frozen=True)
+class Field:
+    """Flow from a frame to another one."""
+
+    flow: NDArray[np.float32]  # [H, W, 2] px
+    holds: Picture  # [H, W], 0..1
+    shown: Picture  # [H, W] of 255: what the other frame shows where it leads
 
 
 @dataclass(frozen=True)
@@ -36,17 +45,19 @@ class Trust:
     lost: float  # share of the movers that show something and are lost
 
 
-def trust(grey: Picture, held: list[Picture], next_to: list[tuple[NDArray[np.float32], Picture]], moving: Mask, around: Mask) -> Trust:
-    """What flow tells of a frame [H, W], `grey` of 255. `held`: where its flows are valid; `next_to`: flow [H, W, 2] px to the frames next
-    to it, with what these show there. `moving` is what moves; `around` is what moves against the flow around, without a camera: water
-    does, still things that a camera slightly wrong calls moving do not.
+def trust(grey: Picture, fields: list[Field], next_to: int, moving: Mask, around: Mask) -> Trust:
+    """What flow tells of a frame [H, W], `grey` of 255: to some frames around, the first `next_to` of which stand next to it. `moving` is
+    what moves; `around` is what moves against the flow around, without a camera: water does, still things that a camera slightly wrong
+    calls moving do not. Flow that was begun from the frames between holds together also where the picture has become another one.
     """
-    sure = cv2.blur(np.mean(held, axis=0), (15, 15)) if held else np.ones_like(grey)
-    if next_to:
+    sure = np.ones_like(grey)
+    if fields:
         detail = cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (7, 7)) + 2
-        missed = np.min([cv2.blur(np.abs(shown - grey), (7, 7)) / detail for _, shown in next_to], axis=0)
-        sure = sure * np.exp(-np.maximum(missed - 0.4, 0))
-        sure = excused(sure, np.max([jump(flow) for flow, _ in next_to], axis=0))
+        alike = [np.exp(-np.maximum(cv2.blur(np.abs(field.shown - grey), (7, 7)) / detail - 0.4, 0)) for field in fields]
+        sure = cv2.blur(np.mean([field.holds * part for field, part in zip(fields, alike)], axis=0), (15, 15))
+        if next_to:
+            sure = sure * np.max(alike[:next_to], axis=0)
+            sure = excused(sure, np.max([jump(field.flow) for field in fields[:next_to]], axis=0))
     best = float(np.percentile(sure[moving], 80)) if moving.sum() > 20 else 0.0
     both = moving & around
     lost = both & (sure < HALF * best) & (contrast(grey) > TOLD)

@@ -187,18 +187,17 @@ class Segmenter:
 
     def _trust(self, frame: int) -> fluid.Trust:
         """How well flow follows each place of a frame, and what moves in it."""
-        grey, held, next_to = self._grey(frame), [], []
-        for way in (-1, 1):
-            for gap in self.flow.gaps[:3]:
-                field = self.flow.get(frame, frame + way * gap)
-                if field is None:
+        fields, next_to = [], 0
+        for gap in self.flow.gaps[:3]:
+            for other in (frame - gap, frame + gap):
+                held = self.flow.get(frame, other)
+                if held is None:
                     continue
-                held.append(cv2.resize(field[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA))
-                if gap == self.flow.gaps[0]:
-                    nearest = self._small(field[0])
-                    next_to.append((nearest, fetch(self._grey(frame + way * gap), nearest)))
+                flow, holds = self._small(held[0]), cv2.resize(held[1].astype(np.float32), self.size, interpolation=cv2.INTER_AREA)
+                fields.append(fluid.Field(flow, holds, fetch(self._grey(other), flow)))
+                next_to += gap == self.flow.gaps[0]
         around = cv2.resize(self.around(frame).astype(np.float32), self.size, interpolation=cv2.INTER_AREA) > 0.5
-        return fluid.trust(grey, held, next_to, self._moving(frame)[0] > 0.5, around)
+        return fluid.trust(self._grey(frame), fields, next_to, self._moving(frame)[0] > 0.5, around)
 
     def _grey(self, frame: int) -> Picture:
         return cv2.cvtColor(self._picture(frame), cv2.COLOR_RGB2GRAY) * 255
