@@ -39,7 +39,7 @@ STAGES = (
     ),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 2),
-    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 16),
+    Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 17),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 7),
     Stage(
         "retime", "Retime camera, depth, mattes", o.Retime, ("frames", "interpolate"), ("orient", "consistent_depth", "mattes"),

@@ -18,6 +18,7 @@ Mask = NDArray[np.bool_]
 Picture = NDArray[np.float32]  # [H, W]
 
 RIM = (0.08, 0.2)  # share of the picture's rim that moves, between which scenery is suspected to move: water, leaves, crowds
+SOME = (0.1, 0.125)  # the same for what is lost beside it: a subject that the border cuts is followed
 LOST = (0.14, 0.2)  # the same for the share of what moves that shows something to follow and is lost, where the rest is followed
 WELL = (0.45, 0.6)  # so well, 0..1
 HALF = 0.5  # of the trust that the best of the movers reach: below it a place is lost
@@ -68,7 +69,7 @@ def suspicion(told: list[Trust]) -> float:
     """How much is to be said for scenery that moves by itself, 0..1, by frames of one shot."""
     rim, lost = (float(np.median([getattr(each, part) for each in told])) for part in ("rim", "lost"))
     best = float(np.median([each.best for each in told if each.best > 0] or [0.0]))
-    return max(_ramp(rim, *RIM), _ramp(lost, *LOST) * _ramp(best, *WELL)) if best else 0.0
+    return max(_ramp(rim, *RIM) * _ramp(lost, *SOME), _ramp(lost, *LOST) * _ramp(best, *WELL)) if best else 0.0
 
 
 def follow(relative: Picture, suspect: float, grey: Picture) -> Picture:

@@ -170,7 +170,8 @@ def test_spray_is_lost_and_a_bare_or_still_place_is_not():
 
 def test_water_is_suspected_by_the_whole_shot_alone():
     assert fluid.suspicion([_told(0, 0.9, 0.05)] * 9 + [_told(0.5, 0.9, 0.5)] * 3) == 0  # a few frames of blurred limbs
-    assert fluid.suspicion([_told(0.3, 0.9, 0)] * 5) == 1  # scenery moves at the rim
+    assert fluid.suspicion([_told(0.3, 0.9, 0.14)] * 5) == 1  # scenery moves at the rim, and some of it is lost
+    assert fluid.suspicion([_told(0.3, 0.9, 0.05)] * 5) == 0  # a subject that the border cuts
     assert fluid.suspicion([_told(0, 0.9, 0.3)] * 5) == 1  # spray beside a rider who is followed well
     assert fluid.suspicion([_told(0, 0.4, 0.3)] * 5) == 0  # all is lost: the shot is fast, not wet
     assert fluid.suspicion([_told(0, 0.0, 0)] * 5) == 0 and (fluid.follow(np.zeros((H, W), np.float32), 0.0, _disc(9, 9, 5)) == 1).all()
