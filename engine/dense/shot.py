@@ -103,9 +103,3 @@ def _rays(size: tuple[int, int], focal: tuple[float, ...], centre: tuple[float, 
 @lru_cache(maxsize=4)
 def _slopes(size: tuple[int, int], *about: tuple[float, ...]) -> Picture:
     return np.ascontiguousarray(_rays(size, *about)[..., :2])
-
-
-@lru_cache(maxsize=2)
-def grid(size: tuple[int, int]) -> Picture:
-    """Pixel indices [H, W, 2] (x, y), for OpenCV's remap: add a flow to see where it leads."""
-    return np.stack(np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)), -1)

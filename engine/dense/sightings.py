@@ -11,9 +11,10 @@ import torch
 
 from ..geometry import triangulation
 from ..geometry.blobs import disc
+from ..media.flow import grid
 from .agreement import view
 from .edges import Witness
-from .shot import Mask, Picture, Shot, grid
+from .shot import Mask, Picture, Shot
 
 WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
 WIDEST = 4  # times the widest gap of the flow stage

@@ -7,7 +7,8 @@ from typing import Any, Callable
 import numpy as np
 
 from ..geometry.contact import chains, smooth_log
-from .shot import Shot, grid
+from ..media.flow import grid
+from .shot import Shot
 
 Stands = tuple[np.ndarray, np.ndarray]  # inverse depth [K] and certainty [K] of a frame's pieces
 

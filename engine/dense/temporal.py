@@ -15,9 +15,10 @@ import torch
 
 from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
+from ..media.flow import grid
 from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
-from .shot import DOUBTED, Picture, Shot, grid
+from .shot import DOUBTED, Picture, Shot
 
 LEAP = 0.35  # of log depth, by which still points of other frames are another surface: what moved away left it, or they err
 

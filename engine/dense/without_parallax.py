@@ -15,11 +15,12 @@ from .. import store
 from ..contract.options.prior import NETWORKS
 from ..contract.places import installed
 from ..failures import ShotFailure
+from ..media.flow import grid
 from ..media.frames import write_depth
 from ..stage import Report
 from . import summary
 from .guess import Guess
-from .shot import Array, Picture, Shot, grid
+from .shot import Array, Picture, Shot
 
 MIDDLE = 5.0  # scene units to the median point of a shot whose scale nobody knows, as the solve has it
 FARTHEST = 50.0  # times nearer than the nearest things that anything is taken to be at least

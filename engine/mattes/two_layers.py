@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.blobs import framed
+from ..media.flow import grid
 from .subjects import fetch
 
 Picture = NDArray[np.float32]  # [H, W]
@@ -33,9 +34,7 @@ def told(picture: Bytes, before: Bytes, belief: Picture, flow: Way, holds: Pictu
     `belief` [H, W] 0..1 is the subject in the picture `before`; `flow` leads there, `holds` [H, W] 0..1. A subject that the border cuts goes on
     beyond it, so that what comes in there beside it may be its own.
     """
-    x, y = (np.arange(length, dtype=np.float32) for length in flow.shape[1::-1])
-    place = np.dstack(np.meshgrid(x, y))
-    there = [place + way for way in motions(flow, fetch(belief, flow), holds)]
+    there = [grid(flow.shape[1::-1]) + way for way in motions(flow, fetch(belief, flow), holds)]
     wide = cv2.dilate(belief, np.ones((2 * NEAR + 1,) * 2, np.uint8))
     found = cv2.remap(wide, there[0], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     box = framed((found > 0.05) & (doubt > 0.05), 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .flow import agree, dis, pixels
+from .flow import Flows, checked, dis, grid
 
 Way = tuple[np.ndarray, np.ndarray]  # flow [H, W, 2] px there, and back
 
@@ -13,16 +13,14 @@ ALIKE = 40  # grey levels of difference from which more is not worse
 AROUND = 7  # px: side of the window in which pictures are compared
 
 
-def begun(a: np.ndarray, c: np.ndarray, first: Way, second: Way, preset: str = "medium") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def begun(a: np.ndarray, c: np.ndarray, first: Way, second: Way, preset: str = "medium") -> Flows:
     """Two grey frames [H, W] uint8, and the flows between each and one that lies between -> flow a to c, where it holds, flow c to a, where it holds."""
-    there = farther(a, c, onward(first[0], second[0]), preset)
-    back = farther(c, a, onward(second[1], first[1]), preset)
-    return there, agree(there, back), back, agree(back, there)
+    return checked(farther(a, c, onward(first[0], second[0]), preset), farther(c, a, onward(second[1], first[1]), preset))
 
 
 def onward(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Flow [H, W, 2] px from a frame over a second one to a third, of the flows between them."""
-    return first + cv2.remap(second, pixels(first) + first, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return first + _along(second, first)
 
 
 def farther(a: np.ndarray, b: np.ndarray, guess: np.ndarray, preset: str) -> np.ndarray:
@@ -37,5 +35,9 @@ def farther(a: np.ndarray, b: np.ndarray, guess: np.ndarray, preset: str) -> np.
 
 def _unlike(a: np.ndarray, b: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """[H, W]: how much the pictures differ along a flow, about each place."""
-    seen = cv2.remap(b, pixels(flow) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.boxFilter(cv2.min(cv2.absdiff(a, seen), ALIKE), cv2.CV_16U, (AROUND, AROUND), normalize=False)
+    return cv2.boxFilter(cv2.min(cv2.absdiff(a, _along(b, flow)), ALIKE), cv2.CV_16U, (AROUND, AROUND), normalize=False)
+
+
+def _along(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """What another frame holds at the end of the flow that leads there; the border goes on outside."""
+    return cv2.remap(values, grid(flow.shape[1::-1]) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

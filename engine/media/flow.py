@@ -13,6 +13,8 @@ from .. import store
 from ..contract.artifacts import FRAME
 from .arrays import read_arrays
 
+Flows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # there [H, W, 2] px, where it holds [H, W] bool, back, where that holds
+
 _SMALLEST = 64  # px; DIS needs room for its patches on the coarsest level
 _local = threading.local()
 
@@ -53,9 +55,13 @@ def write_flow(path: Path, flow: np.ndarray, valid: np.ndarray) -> None:
         np.savez(file, flow=flow.astype(np.float16), valid=valid.astype(np.uint8))
 
 
-def both_ways(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def both_ways(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> Flows:
     """Two gray frames [H, W] uint8 -> flow a to b, where it holds, flow b to a, where it holds."""
-    there, back = dis(a, b, preset), dis(b, a, preset)
+    return checked(dis(a, b, preset), dis(b, a, preset))
+
+
+def checked(there: np.ndarray, back: np.ndarray) -> Flows:
+    """Flows [H, W, 2] px between two frames, each with where it holds."""
     return there, agree(there, back), back, agree(back, there)
 
 
@@ -91,7 +97,7 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     |f + b|^2 < 0.01 (|f|^2 + |b|^2) + 0.5 (Sundaram, Brox, Keutzer 2010, eq. 5).
     """
     height, width = there.shape[:2]
-    ends = there + pixels(there)
+    ends = there + grid((width, height))
     home = cv2.remap(back, ends, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     miss = there + home
     reach = _squared(there) + _squared(home)
@@ -99,15 +105,10 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     return (_squared(miss) < 0.01 * reach + 0.5) & inside
 
 
-def pixels(like: np.ndarray) -> np.ndarray:
-    """[H, W, 2] float32: where each pixel of a picture or flow [H, W, ...] is."""
-    return _grid(like.shape[1], like.shape[0])
-
-
 @lru_cache(maxsize=4)
-def _grid(width: int, height: int) -> np.ndarray:
-    """[H, W, 2] float32: where each pixel is."""
-    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
+def grid(size: tuple[int, int]) -> np.ndarray:
+    """Pixel indices [H, W, 2] float32 (x, y) of pictures of (W, H), for OpenCV's remap: add a flow to see where it leads."""
+    return np.stack(np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)), axis=-1)
 
 
 def _squared(vectors: np.ndarray) -> np.ndarray:

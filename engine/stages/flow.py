@@ -15,13 +15,12 @@ from ..contract.options import Flow as Options
 from ..failures import RequestFailure, ShotFailure
 from ..media.arrays import read_arrays
 from ..media.farther import begun
-from ..media.flow import agree, both_ways, flow_path, read_flow, settled, write_flow
+from ..media.flow import Flows, both_ways, checked, flow_path, read_flow, settled, write_flow
 from ..media.frames import Frames, working_size
 from ..stage import Inputs, Report
 
-Flows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # there [H, W, 2] px, where it holds [H, W], back, where that holds
-Find = Callable[[int, int], Callable[[], Flows]]  # of frames a and b: what is left for a thread to do
 Pair = tuple[int, int]
+Find = Callable[[int, int, list[Pair]], Callable[[], Flows]]  # of frames a and b, and the pairs that make up this one: what is left for a thread to do
 
 
 def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
@@ -38,7 +37,7 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     pairs = list(_pairs(frames, gaps, lag))
     repeats = set(frames.duplicates)
     shares: list[float] = []
-    how, find = _raft(inputs, options, frames, size, max(gaps) + lag * len(gaps)) if options.method == "raft" else _dis(options, frames, size, gaps, room)
+    how, find = _raft(inputs, options, frames, size, max(gaps) + lag * len(gaps)) if options.method == "raft" else _dis(options, frames, size, room)
     under_way: dict[Pair, Future[float]] = {}
 
     def submit(pool: ThreadPoolExecutor, pair: Pair) -> Future[float]:
@@ -47,8 +46,9 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
             under_way[pair] = pool.submit(_share, flow_path(room, a, b))
         else:
             repeated = all(number in repeats for number in frames.numbers if a < number <= b)
-            parts = [under_way[part] for part in _parts(a, b, gaps) if part in under_way]
-            under_way[pair] = pool.submit(_lay_down, room, a, b, parts, partial(_nothing, size) if repeated else find(a, b))
+            parts = [part for part in _parts(a, b, gaps) if part in under_way]
+            work = partial(_nothing, size) if repeated else find(a, b, parts)
+            under_way[pair] = pool.submit(_lay_down, room, a, b, [under_way[part] for part in parts], work)
         return under_way[pair]
 
     with one_thread_each():
@@ -61,16 +61,15 @@ def run(inputs: Inputs, options: Options, report: Report, room: Path) -> None:
     report.figures.update(pairs=len(pairs), size=list(size), valid=round(float(np.mean(shares)), 4) if shares else 0.0)
 
 
-def _dis(options: Options, frames: Frames, size: tuple[int, int], gaps: list[int], room: Path) -> tuple[str, Find]:
+def _dis(options: Options, frames: Frames, size: tuple[int, int], room: Path) -> tuple[str, Find]:
     """What lies farther apart is begun from the flows of its two parts, as they are written."""
-    def work(a: int, b: int) -> Flows:
+    def work(a: int, b: int, parts: list[Pair]) -> Flows:
         pictures = frames.gray(a, size), frames.gray(b, size)
-        parts = [[read_flow(flow_path(room, *way)) for way in (part, part[::-1])] for part in _parts(a, b, gaps)]
-        if not parts or any(way is None for part in parts for way in part):
+        if len(parts) < 2:
             return both_ways(*pictures, options.preset)
-        return begun(*pictures, *((there[0], back[0]) for there, back in parts), options.preset)
+        return begun(*pictures, *(tuple(read_flow(flow_path(room, *way))[0] for way in (part, part[::-1])) for part in parts), options.preset)
 
-    return f"DIS {options.preset}", lambda a, b: partial(work, a, b)
+    return f"DIS {options.preset}", lambda a, b, parts: partial(work, a, b, parts)
 
 
 def _raft(inputs: Inputs, options: Options, frames: Frames, size: tuple[int, int], reach: int) -> tuple[str, Find]:
@@ -80,7 +79,7 @@ def _raft(inputs: Inputs, options: Options, frames: Frames, size: tuple[int, int
     path = Path(options.weights) if options.weights else weights.need("raft", {"flow": {"method": "dis"}})
     network = flow_network.Network(path, inputs.device, frames, size, reach + 1)
 
-    def find(a: int, b: int) -> Callable[[], Flows]:
+    def find(a: int, b: int, parts: list[Pair]) -> Callable[[], Flows]:
         there, back = network.between(a, b)
         return partial(_settled, frames.gray(a, size), frames.gray(b, size), there, back)
 
@@ -88,8 +87,7 @@ def _raft(inputs: Inputs, options: Options, frames: Frames, size: tuple[int, int
 
 
 def _settled(a: np.ndarray, b: np.ndarray, there: np.ndarray, back: np.ndarray) -> Flows:
-    there, back = settled(a, b, there), settled(b, a, back)
-    return there, agree(there, back), back, agree(back, there)
+    return checked(settled(a, b, there), settled(b, a, back))
 
 
 def _pairs(frames: Frames, gaps: list[int], lag: int) -> Iterator[Pair]:

@@ -22,10 +22,11 @@ from ..contract.artifacts import FRAME, LIKELY
 from ..contract.options import SceneMovers
 from ..dense import measured, parallel, sightings, stillness
 from ..dense.limits import limits
-from ..dense.shot import Mask, Picture, Shot, grid
+from ..dense.shot import Mask, Picture, Shot
 from ..geometry import triangulation
 from ..geometry.blobs import cleaned
 from ..mattes.edge import band, once
+from ..media.flow import grid
 from ..media.frames import read_png, write_png
 from ..stage import Inputs, Report
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from .. import device
-from ..dense.shot import Array, Mask, Picture, Shot, grid
-from ..media.flow import both_ways
+from ..dense.shot import Array, Mask, Picture, Shot
+from ..media.flow import both_ways, grid
 
 Tensor = torch.Tensor
 T = TypeVar("T")
