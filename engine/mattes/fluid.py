@@ -53,7 +53,7 @@ def trust(grey: Picture, fields: list[Field], next_to: int, moving: Mask, around
     """
     sure = np.ones_like(grey)
     if fields:
-        detail = cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (7, 7)) + 2
+        detail = cv2.blur(_texture(grey), (7, 7)) + 2
         alike = [np.exp(-np.maximum(cv2.blur(np.abs(field.shown - grey), (7, 7)) / detail - 0.4, 0)) for field in fields]
         sure = cv2.blur(np.mean([field.holds * part for field, part in zip(fields, alike)], axis=0), (15, 15))
         if next_to:
@@ -80,7 +80,12 @@ def follow(relative: Picture, suspect: float, grey: Picture) -> Picture:
 
 def contrast(grey: Picture) -> Picture:
     """Mean difference of the pixels about each place from what is around them, of 255."""
-    return cv2.blur(np.abs(grey - cv2.blur(grey, (5, 5))), (9, 9))
+    return cv2.blur(_texture(grey), (9, 9))
+
+
+def _texture(grey: Picture) -> Picture:
+    """How much each pixel differs from those around it."""
+    return np.abs(grey - cv2.blur(grey, (5, 5)))
 
 
 def jump(flow: NDArray[np.float32]) -> Picture:

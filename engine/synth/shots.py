@@ -178,7 +178,7 @@ def render_scene(name: str, scene: Scene, frames: int, size: tuple[int, int], su
     rendered = [picture(scene, time, size, supersample) for time in range(frames)]
     hits = [cast(scene, time, size) for time in range(frames)]
     moves = [_moving(scene, hit) for hit in hits]
-    flows, seen = zip(*(_flow(scene, hits, time, size) for time in range(frames - 1))) if frames > 1 else ((), ())
+    flows, seen = zip(*(flow_between(scene, hits[time], hits[time + 1], time, time + 1, size) for time in range(frames - 1))) if frames > 1 else ((), ())
     return Shot(
         name, scene, size, np.arange(1, frames + 1), np.stack([p for p, _ in rendered]),
         np.stack([v.world_from_camera for v in views]), np.array([[v.focal * size[0]] * 2 for v in views]),
@@ -222,11 +222,11 @@ def _moving(scene: Scene, hit: Hit) -> np.ndarray:
     return np.array([body.mover for body in scene.bodies] + [False])[hit.index]
 
 
-def _flow(scene: Scene, hits: list[Hit], time: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Flow from frame `time` to the next, and whether the point is still in sight there."""
-    target, depth = displaced(scene, hits[time], time, time + 1, size)
+def flow_between(scene: Scene, here: Hit, there: Hit, time: int, later: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Flow [H, W, 2] px from what is hit at frame `time` to frame `later`, and whether the point is still in sight there [H, W]."""
+    target, depth = displaced(scene, here, time, later, size)
     x, y = np.floor(target[..., 0]).astype(int), np.floor(target[..., 1]).astype(int)
     inside = (x >= 0) & (x < size[0]) & (y >= 0) & (y < size[1]) & (depth > 0)
-    there = hits[time + 1].depth[np.clip(y, 0, size[1] - 1), np.clip(x, 0, size[0] - 1)]
+    met = there.depth[np.clip(y, 0, size[1] - 1), np.clip(x, 0, size[0] - 1)]
     start = np.stack(np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5), -1)
-    return target - start, inside & (np.abs(there - depth) < 0.03 * depth + 0.01)
+    return target - start, inside & (np.abs(met - depth) < 0.03 * depth + 0.01)

@@ -24,9 +24,9 @@ from engine.contract.job import Request  # noqa: E402
 from engine.media.flow import Flow  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import flow  # noqa: E402
-from engine.synth.caster import cast, displaced  # noqa: E402
+from engine.synth.caster import cast  # noqa: E402
 from engine.synth.files import write_stages  # noqa: E402
-from engine.synth.shots import Shot, render  # noqa: E402
+from engine.synth.shots import Shot, flow_between, render  # noqa: E402
 
 GAPS = (1, 4, 8)
 START = 2  # the first frame, of which the flow is scored
@@ -34,13 +34,9 @@ START = 2  # the first frame, of which the flow is scored
 
 def truth(shot: Shot, gap: int) -> tuple[np.ndarray, np.ndarray]:
     """True flow [H, W, 2] px from frame START to the one `gap` later, and where it is in sight on both."""
-    (width, height), now, then = shot.size, START - 1, START - 1 + gap
-    ends, depth = displaced(shot.scene, cast(shot.scene, now, shot.size), now, then, shot.size)
-    start = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
-    x, y = (np.floor(ends[..., axis]).astype(int) for axis in (0, 1))
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
-    met = shot.depth[then][y.clip(0, height - 1), x.clip(0, width - 1)]
-    return ends - start, inside & (np.abs(met - depth) < 0.03 * depth + 0.01)
+    now, then = START - 1, START - 1 + gap
+    here, there = (cast(shot.scene, time, shot.size) for time in (now, then))
+    return flow_between(shot.scene, here, there, now, then, shot.size)
 
 
 def measure(far: np.ndarray) -> tuple[float, float, float]:
