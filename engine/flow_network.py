@@ -23,9 +23,8 @@ class Network:
         """`size` (W, H) of the working grid; `keep`: how many frames to remember, where memory allows."""
         self.net, self.device, self.frames, self.size = raft.load(weights, device), device, frames, size
         each = 4 * (raft.FEATURES + raft.HIDDEN + raft.CONTEXT) * size[0] * size[1] // raft.STEP**2  # bytes for a frame
-        free = devices.memory_free(device)
-        self.keep = max(2, min(keep, free // 4 // each))
-        self.most = max(1, min(raft.MOST, free // 4)) if free else raft.MOST
+        room = devices.memory_free(device) // 4 or raft.MOST  # where the system does not tell
+        self.keep, self.most = max(2, min(keep, room // each)), min(raft.MOST, room)
         self._seen: OrderedDict[int, raft.Seen] = OrderedDict()
 
     @torch.inference_mode()
