@@ -87,8 +87,9 @@ def _picture(source: Path) -> Any:
         grey = np.clip((near - low) / max(high - low, 1e-12) * 255, 0, 255).astype(np.uint8)
         return np.where(known[..., None], cv2.applyColorMap(grey, cv2.COLORMAP_TURBO)[..., ::-1], 0)
     if source.suffix == ".npz":
-        with np.load(source, allow_pickle=False) as content:
-            flow = _small(content["flow"].astype(np.float32))
+        from .media.arrays import read_arrays
+
+        flow = _small(read_arrays(source)["flow"].astype(np.float32))
         length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1])
         full = max(1.0, float(np.percentile(length, 99)))
         wheel = np.stack([angle / np.pi * 90, np.full_like(angle, 255), np.clip(length / full, 0, 1) * 255], -1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import store
 from ..contract.artifacts import FRAME
+from ..media.arrays import read_arrays
 from .shot import Picture
 
 
@@ -21,8 +22,7 @@ class Guess:
 
     def frame(self, number: int, size: tuple[int, int]) -> Picture:
         """Inverse depth [H, W] at `size` (W, H), larger is nearer; 0 where not known."""
-        with np.load(self.folder / f"{FRAME % number}.npz", allow_pickle=False) as held:
-            inverse = np.asarray(held["inverse"], np.float32)
+        inverse = np.asarray(read_arrays(self.folder / f"{FRAME % number}.npz")["inverse"], np.float32)
         down = size[0] < inverse.shape[1] and size[1] < inverse.shape[0]
         return np.maximum(cv2.resize(inverse, size, interpolation=cv2.INTER_AREA if down else cv2.INTER_LINEAR), 0)
 

@@ -19,6 +19,7 @@ from .. import device as devices
 from .. import weights as table
 from ..ahead import ahead
 from ..contract.artifacts import FRAME
+from ..media.arrays import read_arrays
 from ..media.frames import Frames, read_png, write_png
 from ..nets import rvm
 from ..store import writing
@@ -103,8 +104,8 @@ def _write_states(room: Path, frame: int, states: rvm.States) -> None:
 
 
 def _read_states(room: Path, frame: int, device: Any) -> rvm.States:
-    with np.load(_state_path(room, frame), allow_pickle=False) as file:
-        r1, r2, r3, r4 = (torch.from_numpy(file[f"r{at}"]).to(device) for at in range(1, 5))
+    held = read_arrays(_state_path(room, frame))
+    r1, r2, r3, r4 = (torch.from_numpy(held[f"r{at}"]).to(device) for at in range(1, 5))
     return r1, r2, r3, r4
 
 

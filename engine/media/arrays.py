@@ -16,8 +16,11 @@ _PARSER = threading.Lock()
 
 
 def read_arrays(path: Path) -> dict[str, NDArray]:
-    """All arrays of the file by their names, no objects among them."""
-    with zipfile.ZipFile(path) as held:
-        packed = {name.removesuffix(".npy"): held.read(name) for name in held.namelist()}
+    """All arrays of the file by their names, no objects among them; a ValueError where it is no whole archive."""
+    try:
+        with zipfile.ZipFile(path) as held:
+            packed = {name.removesuffix(".npy"): held.read(name) for name in held.namelist()}
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path.name} is no archive of arrays: {error}") from error
     with _PARSER:
         return {name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False) for name, content in packed.items()}

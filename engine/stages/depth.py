@@ -24,6 +24,7 @@ from ..dense.limits import limits
 from ..dense.shot import Shot
 from ..failures import ShotFailure
 from ..geometry import triangulation
+from ..media.arrays import read_arrays
 from ..media.frames import write_depth
 from ..stage import Inputs, Report
 
@@ -147,13 +148,12 @@ def _part(work: Path, number: int) -> Path:
 def _read(work: Path, number: int) -> Part | None:
     if not _part(work, number).is_file():
         return None
-    with np.load(_part(work, number), allow_pickle=False) as held:
-        return Part(held["rho"], held["information"], held["confidence"], held["labels"])
+    held = read_arrays(_part(work, number))
+    return Part(held["rho"], held["information"], held["confidence"], held["labels"])
 
 
 def _labels(work: Path, number: int) -> np.ndarray:
-    with np.load(_part(work, number), allow_pickle=False) as held:
-        return held["labels"]
+    return read_arrays(_part(work, number))["labels"]
 
 
 def _about(work: Path, number: int) -> Path:

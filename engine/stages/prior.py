@@ -16,6 +16,7 @@ from ..contract.options.prior import NETWORKS
 from ..contract.places import installed
 from ..dense import prior_files
 from ..dense.colours import of_inverse
+from ..media.arrays import read_arrays
 from ..media.frames import Frames, resize, working_size, write_png
 from ..stage import Inputs, Report
 
@@ -80,8 +81,7 @@ def _write(room: Path, number: int, inverse: np.ndarray) -> None:
 def _show(room: Path, frames: Frames, number: int, report: Report) -> None:
     """Plate and guess side by side, as a preview."""
     size = working_size(frames.size, LOOK)
-    with np.load(_file(room, number), allow_pickle=False) as held:
-        inverse = resize(held["inverse"], size)
+    inverse = resize(read_arrays(_file(room, number))["inverse"], size)
     path = room / "look" / f"{FRAME % number}.png"
     write_png(path, np.concatenate([frames.rgb8(number, size), of_inverse(inverse)], 1))
     report.preview(number, path)

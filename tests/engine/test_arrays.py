@@ -25,3 +25,9 @@ def test_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", bad=np.array([{}], object))
     with pytest.raises(ValueError, match="allow_pickle"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_half_a_file_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"half a file")
+    with pytest.raises(ValueError, match="no archive"):
+        read_arrays(tmp_path / "a.npz")
