@@ -145,8 +145,7 @@ def refined(
     state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25
 ) -> State:
     """The state with poses, points and lens that minimise the Cauchy loss of the observations in `use` [N]; other points are lost."""
-    use = use & np.isfinite(state.points[tracks.track, 0])
-    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+    use = tracks.shared(use & np.isfinite(state.points[tracks.track, 0]))
     start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free)
     start = replace(start, usual=None, distortion=np.where(np.isin(np.arange(4), free), start.distortion, 0.0))
     best = adjust(start, few, loss, rounds)

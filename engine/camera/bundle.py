@@ -35,6 +35,11 @@ class State:
         """[2] px; the principal point is taken to be the picture's middle."""
         return np.asarray(self.size, np.float64) / 2
 
+    @property
+    def bends(self) -> tuple[int, ...]:
+        """Which of k1 k2 p1 p2 are unknown: what the shot did not tell was left at 0, but is not known, so k1 always counts."""
+        return tuple(sorted({0, *(int(k) for k in np.flatnonzero(self.distortion))}))
+
     def rays(self, tracks: Tracks) -> Array:
         """[N, 3] in camera axes."""
         return lens_geometry.unproject(tracks.xy, self.focal[tracks.view, None], self.centre, self.distortion)
@@ -167,9 +172,7 @@ def _scene(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], 
     scene = pycolmap.Reconstruction()
     for view in np.flatnonzero(state.posed)[: None if zoom else 1]:
         scene.add_camera_with_trivial_rig(_camera(pycolmap, state, model, int(view), int(view) + 1 if zoom else 1))
-    use = use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0])
-    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
-    chosen = tracks.where(use)
+    chosen = tracks.where(tracks.shared(use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0])))
     for view, rows in enumerate(chosen.views(len(state.posed))):
         if state.posed[view]:
             image = pycolmap.Image(name=f"{view:06d}", keypoints=chosen.xy[rows], camera_id=view + 1 if zoom else 1, image_id=view + 1)

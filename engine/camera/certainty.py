@@ -28,8 +28,7 @@ def path_sigmas(
     Draws from the covariance of all unknowns together, the lens among them; None where it is not to be had.
     """
     some = spread(state, MOST)
-    seen = np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view]
-    seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
+    seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view])
     bundle, few, _ = adjust.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
     place = -np.einsum("vji,vj->vi", bundle.rotation, bundle.translation)
     length = float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum())

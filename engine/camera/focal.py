@@ -70,10 +70,8 @@ def _adjusted(
     state: State, tracks: Tracks, loss: float, limit: float, per_view: int, held: bool = False
 ) -> tuple[State, adjust.Bundle, Tracks]:
     """The state adjusted by observations that miss by less than `limit` px, perhaps with its focal length held, and what was adjusted."""
-    seen = np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit)
-    seen &= np.bincount(tracks.track[seen], minlength=len(state.points))[tracks.track] >= 2
-    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))}))
-    start, few, rows = adjust.of_state(state, tracks, seen, per_view, known=held, free=free)
+    seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit))
+    start, few, rows = adjust.of_state(state, tracks, seen, per_view, known=held, free=state.bends)
     best = adjust.adjust(replace(start, grain=float(np.sqrt(adjust.spread(start, few, loss)))), few, loss, ROUNDS)
     state = adjust.to_state(best, state, rows)
     return (state if held else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))), best, few

@@ -142,9 +142,7 @@ def _best_map(
 
 def _shown(tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> Tracks:
     """What a map is made from: enough of the tracks in `use` [N] that two keyframes see."""
-    use = use & np.isin(tracks.view, keys)
-    use &= (np.bincount(tracks.track[use], minlength=int(tracks.track.max()) + 1) >= 2)[tracks.track]
-    return tracks.where(carrying(tracks, use, MAPPED, mixed=True))
+    return tracks.where(carrying(tracks, tracks.shared(use & np.isin(tracks.view, keys)), MAPPED, mixed=True))
 
 
 def _verify(pycolmap: Any, job: Job, tracks: Tracks, keys: list[int], folder: Path) -> None:

@@ -58,8 +58,7 @@ def told(
     for _ in range(AGAIN):
         straight = straightened(state, tracks, replace(start, share=share))
         state = _aimed(state, straight) if turning else triangulated(state, straight, limit)
-        use = state.errors(straight) < limit
-        use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
+        use = tracks.shared(state.errors(straight) < limit)
         if use.sum() < LEAST:
             return replace(start, sigma=UNKNOWN), state, state
         bundle, few, posed = adjust.of_state(

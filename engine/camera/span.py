@@ -197,9 +197,7 @@ def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, f
 def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> bool:
     """Whether a zoom explains clearly more of some views, evenly spread: a focal length for each of thousands takes minutes."""
     every = -(-question.views // GLANCE)
-    kept = tracks.view % every == 0
-    kept &= np.bincount(tracks.track[kept], minlength=int(tracks.track.max()) + 1)[tracks.track] >= 3
-    some = tracks.where(kept)
+    some = tracks.where(tracks.shared(tracks.view % every == 0, 3))
     few = replace(some, view=some.view // every).long(3)
     zoomed = _travelled(replace(question, views=-(-question.views // every)), few, found, True)
     return _miss(zoomed) < BETTER * _missed(fixed.state, some)
@@ -290,8 +288,7 @@ def _travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, z
 
 def _zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, rounds: int, per_view: int) -> State:
     """The state after `rounds` of our own adjustment, by `per_view` observations in `fits` [N], with a focal length for each view."""
-    use = fits & (np.bincount(tracks.track[fits], minlength=len(state.points))[tracks.track] >= 2)
-    start, few, posed = adjust.of_state(state, tracks, use, per_view, zooming=True)
+    start, few, posed = adjust.of_state(state, tracks, tracks.shared(fits), per_view, zooming=True)
     try:
         return adjust.to_state(adjust.adjust(start, few, loss, rounds), state, posed)
     except MemoryError:
@@ -303,12 +300,9 @@ def _zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, 
 
 def _focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool) -> float | None:
     """The standard error of the state's log focal length."""
-    # What the shot did not tell was left at 0, but is not known: k1 always counts in the uncertainty.
-    free = tuple(sorted({0, *(int(k) for k in np.flatnonzero(state.distortion))})) if not zoom else (0,)
     some = bundle.spread(state, JUDGED)
-    use = fits & some[tracks.view]
-    use &= np.bincount(tracks.track[use], minlength=len(state.points))[tracks.track] >= 2
-    there, few, _ = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=free)
+    use = tracks.shared(fits & some[tracks.view])
+    there, few, _ = adjust.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
     return adjust.System(there, few, loss).focal_sigma()
 
 

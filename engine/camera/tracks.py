@@ -34,6 +34,10 @@ class Tracks:
         _, i, j = np.intersect1d(self.track[a], self.track[b], assume_unique=True, return_indices=True)
         return i + a.start, j + b.start
 
+    def shared(self, keep: NDArray[np.bool_], least: int = 2) -> NDArray[np.bool_]:
+        """The observations in `keep` [N] whose track has at least `least` of them: one alone says nothing of a place."""
+        return keep & (np.bincount(self.track[keep], minlength=int(self.track.max(initial=-1)) + 1) >= least)[self.track]
+
     def long(self, least: int) -> Tracks:
         """Only tracks seen in at least so many views, numbered afresh from 0."""
         label, again, count = np.unique(self.track, return_inverse=True, return_counts=True)
