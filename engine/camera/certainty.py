@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from ..geometry.similarity import align
-from . import adjust, normal
+from . import equations, normal, unknowns
 from .bundle import State, carrying, spread
 from .mapping import per_view as steering
 from .tracks import Tracks
@@ -29,7 +29,7 @@ def path_sigmas(
     """
     some = spread(state, MOST)
     seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view])
-    bundle, few, _ = adjust.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
+    bundle, few, _ = unknowns.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
     place = -np.einsum("vji,vj->vi", bundle.rotation, bundle.translation)
     length = float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum())
     if len(place) < 3 or length < 1e-9:
@@ -56,9 +56,9 @@ def _drift(moved: Array, place: Array, calmer: float) -> float | None:
     return calmer * float(np.sqrt((np.log(np.maximum(ratio, 1e-9)) ** 2).mean()))
 
 
-def _draws(bundle: adjust.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:
+def _draws(bundle: unknowns.Bundle, tracks: Tracks, loss: float, place: Array) -> Array:
     """Steps [D, V, own] of the views' unknowns as the observations' noise would have them."""
-    system = adjust.System(bundle, tracks, loss)
+    system = equations.System(bundle, tracks, loss)
     reduced = normal.dense(system.reduced(0.0))
     # The size of the world is nobody's: it is held, as the first view is.
     views, own = len(bundle.rotation), bundle.own

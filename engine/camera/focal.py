@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, vector_from_rotation
-from . import adjust
+from . import equations, unknowns
+from .adjust import adjust
 from .bundle import State, spread, triangulated
 from .tracks import Tracks
 
@@ -36,7 +37,7 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
         for _ in range(times):
             before = some.focal[0]
             some, best, few = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view)
-            sigma = adjust.System(best, few, loss).focal_sigma() or 1.0
+            sigma = equations.System(best, few, loss).focal_sigma() or 1.0
             if abs(np.log(some.focal[0] / before)) < CLOSE * sigma:
                 break
     views = np.count_nonzero(state.posed)
@@ -68,10 +69,10 @@ def stretched(state: State, ratio: float) -> State:
 
 def _adjusted(
     state: State, tracks: Tracks, loss: float, limit: float, per_view: int, held: bool = False
-) -> tuple[State, adjust.Bundle, Tracks]:
+) -> tuple[State, unknowns.Bundle, Tracks]:
     """The state adjusted by observations that miss by less than `limit` px, perhaps with its focal length held, and what was adjusted."""
     seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit))
-    start, few, rows = adjust.of_state(state, tracks, seen, per_view, known=held, free=state.bends)
-    best = adjust.adjust(replace(start, grain=float(np.sqrt(adjust.spread(start, few, loss)))), few, loss, ROUNDS)
-    state = adjust.to_state(best, state, rows)
+    start, few, rows = unknowns.of_state(state, tracks, seen, per_view, known=held, free=state.bends)
+    best = adjust(replace(start, grain=float(np.sqrt(equations.spread(start, few, loss)))), few, loss, ROUNDS)
+    state = unknowns.to_state(best, state, rows)
     return (state if held else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))), best, few

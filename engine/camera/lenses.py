@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adjust, bundle
+from . import adjust, bundle, unknowns
 from .bundle import MODELS, State
 from .normal import DENSE
 from .tracks import Tracks
@@ -70,7 +70,7 @@ def _worth(gain: float, freedom: int, count: int) -> bool:
 
 def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> State | None:
     """The state with k1 k2 p1 p2 free, where that is worth it against k1 k2 alone; by our own adjustment, whose pixels are square."""
-    start, few, posed = adjust.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
+    start, few, posed = unknowns.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
     plain = adjust.adjust(start, few, loss, ROUNDS)
     full = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
     count = len(np.unique(few.track))

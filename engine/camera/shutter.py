@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..geometry import lens
 from ..geometry.pose import rotation_from_vector, vector_from_rotation
 from ..geometry.reprojection import sum_by
-from . import adjust
+from . import equations, unknowns
+from .adjust import adjust
 from .bundle import State, triangulated
 from .tracks import Tracks
 
@@ -61,15 +62,15 @@ def told(
         use = tracks.shared(state.errors(straight) < limit)
         if use.sum() < LEAST:
             return replace(start, sigma=UNKNOWN), state, state
-        bundle, few, posed = adjust.of_state(
+        bundle, few, posed = unknowns.of_state(
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
         late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
-        plain = plain or adjust.to_state(adjust.adjust(bundle, few, loss, ROUNDS), state, posed)
-        best = adjust.adjust(replace(bundle, late=late), few, loss, ROUNDS)
-        sigma = adjust.System(best, few, loss).readout_sigma() or UNKNOWN
+        plain = plain or unknowns.to_state(adjust(bundle, few, loss, ROUNDS), state, posed)
+        best = adjust(replace(bundle, late=late), few, loss, ROUNDS)
+        sigma = equations.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
-        state = adjust.to_state(best, state, posed)
+        state = unknowns.to_state(best, state, posed)
         if abs(best.readout) < STILL or abs(share) < 2 * sigma:
             break
     return Readout(share, sigma, start.axis), plain or state, state

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..geometry.pose import pose
 from ..geometry.reprojection import sum_by
-from . import adjust, bundle, lenses
+from . import bundle, equations, lenses, unknowns
+from .adjust import adjust
 from .bundle import State
 from .diagnosis import rotation_between
 from .tracks import Tracks
@@ -31,13 +32,13 @@ def solve(
     still = tracks.where(~tracks.moving)
     # A wrong focal length bends a turn into something that almost fits, so several are tried.
     guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
-    tries, count, usual = [], len(np.unique(still.track)), float(np.log(adjust.WIDTHS * size[0]))
+    tries, count, usual = [], len(np.unique(still.track)), float(np.log(unknowns.WIDTHS * size[0]))
     for guess in guesses:
         start, posed = _chained(still, views, size, guess, zoom)
         start = replace(start, zooming=zoom, known=known, free=(), usual=usual)
         start, keep, sigma = _refined(start, tracks, posed, loss, ((30.0, 6), (8.0, 8)), PER_VIEW // 3)
         error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
-        unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / adjust.USUAL) ** 2  # decides between focal lengths that fit alike
+        unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / equations.USUAL) ** 2  # decides between focal lengths that fit alike
         tries.append((count * lenses.unlikely(error, loss) + unusual, len(tries), start, keep, sigma))
     _, _, start, keep, sigma = min(tries)
     start, keep, sigma = _refined(replace(start, free=(0,) if bends else ()), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
@@ -52,8 +53,8 @@ def solve(
 
 
 def _refined(
-    start: adjust.Bundle, tracks: Tracks, posed: NDArray[np.bool_], loss: float, stages: tuple[tuple[float, int], ...], per_view: int
-) -> tuple[adjust.Bundle, NDArray[np.bool_], float | None]:
+    start: unknowns.Bundle, tracks: Tracks, posed: NDArray[np.bool_], loss: float, stages: tuple[tuple[float, int], ...], per_view: int
+) -> tuple[unknowns.Bundle, NDArray[np.bool_], float | None]:
     """Adjusted in stages of (error px within which observations count, rounds)."""
     keep, sigma = posed[tracks.view] & ~tracks.moving, None
     for limit, rounds in stages:
@@ -64,13 +65,13 @@ def _refined(
         few = tracks.where(bundle.carrying(tracks, keep, per_view))
         number, again = np.unique(few.track, return_inverse=True)
         few = replace(few, track=again)
-        small = adjust.adjust(replace(start, points=start.points[number]), few, loss, rounds)
-        sigma = adjust.System(small, few, loss).focal_sigma()
+        small = adjust(replace(start, points=start.points[number]), few, loss, rounds)
+        sigma = equations.System(small, few, loss).focal_sigma()
         start = replace(small, points=start.points)
     return start, keep, sigma
 
 
-def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool) -> tuple[adjust.Bundle, NDArray[np.bool_]]:
+def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool) -> tuple[unknowns.Bundle, NDArray[np.bool_]]:
     """A first guess: each view turned against the one before, its focal length grown by how the points spread.
 
     Where two neighbours share next to nothing the chain breaks; its longest piece is kept.
@@ -89,10 +90,10 @@ def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zo
         rotation[view] = step @ rotation[view - 1]
     longest = int(np.bincount(piece).argmax())
     points = np.zeros((int(tracks.track.max()) + 1, 3))
-    return adjust.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(4), points, centre, turning=True), piece == longest
+    return unknowns.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(4), points, centre, turning=True), piece == longest
 
 
-def _directions(start: adjust.Bundle, tracks: Tracks, keep: NDArray[np.bool_]) -> Array:
+def _directions(start: unknowns.Bundle, tracks: Tracks, keep: NDArray[np.bool_]) -> Array:
     """The mean direction [P, 3] of each track over the views in `keep` (over all of them where none is)."""
     flat = (tracks.xy - start.centre) / np.exp(start.log_focal[tracks.view])[:, None]
     flat = flat / (1 + start.distortion[0] * (flat**2).sum(1))[:, None]  # the inverse of a weak distortion

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from camera_tracks import SIZE, make, moment, path
 
-from engine.camera import adjust, bundle, certainty, diagnosis, focal, lenses, shutter, smooth, span, tripod
+from engine.camera import adjust, answer, bundle, certainty, diagnosis, equations, focal, lenses, shutter, smooth, span, tripod, unknowns
 from engine.camera.tracks import Tracks
 from engine.contract.options import Solve
 from engine.failures import ShotFailure
@@ -109,9 +109,9 @@ def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) ->
     far = bundle.triangulated(focal.stretched(truth, 1.5), tracks, 3.0)
     use = far.errors(tracks) < 3.0
     use &= np.bincount(tracks.track[use], minlength=len(far.points))[tracks.track] >= 2
-    start, few, _ = adjust.of_state(far, tracks, use, 120, zooming=True)
+    start, few, _ = unknowns.of_state(far, tracks, use, 120, zooming=True)
     best = adjust.adjust(start, few, 0.3, 15)
-    sigma = adjust.System(best, few, 0.3).focal_sigma()
+    sigma = equations.System(best, few, 0.3).focal_sigma()
     assert sigma < 0.1 and abs(float((best.log_focal - np.log(zoom)).mean())) < 2 * sigma
 
     fixed = bundle.triangulated(replace(truth, focal=np.full(views, 480.0)), tracks, 40.0)
@@ -198,10 +198,10 @@ def test_a_camera_that_stands_still_is_placed_by_a_lens_that_nothing_tells(tmp_p
     rng = np.random.default_rng(3)
     still = make(np.tile(np.eye(4), (VIEWS, 1, 1)), FIXED, distortion=(0, 0, 0, 0))
     still = replace(still, xy=still.xy + rng.normal(0, 0.1, still.xy.shape))
-    for given, sigma in ((0.0, adjust.USUAL), (float(FIXED[0]), None)):
+    for given, sigma in ((0.0, equations.USUAL), (float(FIXED[0]), None)):
         answer = solve(still, tmp_path, focal=given)
         assert answer.motion == "tripod" and answer.state.posed.all() and answer.sigma == sigma
-        assert np.allclose(answer.state.focal, given or adjust.WIDTHS * SIZE[0]) and not answer.state.distortion.any()
+        assert np.allclose(answer.state.focal, given or unknowns.WIDTHS * SIZE[0]) and not answer.state.distortion.any()
         assert np.ptp(answer.state.pose, axis=0).max() == 0 and answer.fits.mean() > 0.95
     poses = pose(rotation_from_vector(np.linspace(0, 0.003, VIEWS)[:, None] * (0.3, 1.0, 0.0)), np.zeros((VIEWS, 3)))  # 1.4 px
     hardly = solve(make(poses, FIXED, distortion=(0, 0, 0, 0)), tmp_path, focal=float(FIXED[0]))
@@ -228,7 +228,7 @@ def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
     random = np.random.default_rng(3)
     points = random.uniform([-2, -1, 4], [2, 1, 9], (int(tracks.track.max()) + 1, 3))
     camera = invert(path(views))
-    bundle = adjust.Bundle(
+    bundle = unknowns.Bundle(
         camera[:, :3, :3], np.zeros((views, 3)) if turning else camera[:, :3, 3], np.full(views, np.log(500.0)), np.array([-0.05, 0.01, 0.003, -0.002]),
         points / (np.linalg.norm(points, axis=1, keepdims=True) if turning else 1), np.array([320.0, 180]), turning, zooming, free=(0, 1, 2, 3),
     )
@@ -301,6 +301,6 @@ def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     tracks = Tracks(np.tile(np.arange(100), VIEWS), np.repeat(np.arange(VIEWS), 100), xy, np.zeros(VIEWS * 100, bool))
     points = np.where(np.arange(100)[:, None] < 50, xyz, np.nan)
     state = bundle.State(SIZE, np.full(VIEWS, 500.0), np.zeros(4), invert(poses), np.ones(VIEWS, bool), points)
-    assert span._missed(state, tracks) < 0.3
+    assert answer.missed(state, tracks) < 0.3
     away = replace(state, pose=state.pose[::-1])
-    assert span._missed(away, tracks) > 2  # wrong poses fit nothing, far or near
+    assert answer.missed(away, tracks) > 2  # wrong poses fit nothing, far or near

@@ -1,0 +1,106 @@
+"""Camera room: what is asked of a span between cuts and what is answered, how far that misses, and when there is no answer; no pycolmap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.options import Solve
+from ..failures import Failure, ShotFailure
+from ..geometry.pose import invert
+from . import mapping
+from .bundle import State
+from .diagnosis import Diagnosis
+from .shutter import Readout
+from .tracks import Tracks
+
+FAR = 1000.0  # middle distances at which a thing shows no parallax
+
+
+@dataclass(frozen=True)
+class Question:
+    """A span to be solved. `focal` is in px at `size`, 0 where unknown; `folder` is the child's; `step` hears of progress."""
+
+    tracks: Tracks
+    views: int
+    size: tuple[int, int]
+    options: Solve
+    focal: float
+    folder: Path
+    step: Callable[[], None]
+    told: bool = False  # the focal length comes from the file: near the truth, unlike a guess, yet no measurement
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A span's answer."""
+
+    state: State
+    tracks: Tracks  # every observation that was followed long enough
+    fits: NDArray[np.bool_]  # [N] those that the solve rests on
+    diagnosis: Diagnosis
+    method: str
+    motion: str  # free or tripod
+    lens: str  # fixed, zoom or known
+    sigma: float | None  # standard error of log focal length
+    keys: list[int]
+    path: float | None = None  # what the places are likely off by, as part of the path's length
+    drift: float | None = None  # by how much the log of the scale may differ between the path's halves
+    doubt: str = ""  # what speaks against the answer, in words
+    readout: Readout | None = None  # that was looked for; taken out of the tracks where `shift` is there
+    shift: NDArray[np.float64] | None = None  # [N, 2] px by which the pictures show the observations away from where `tracks` have them
+    gain: float = 1.0  # part of the error that is left with the readout taken out
+
+    @property
+    def miss(self) -> float:
+        """`missed` of a camera that travels."""
+        return missed(self.state, self.tracks)
+
+
+def missed(state: State, tracks: Tracks) -> float:
+    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much.
+
+    What is too far for a point may still fit as something far: that is no miss.
+    """
+    track, first = np.unique(tracks.track, return_index=True)
+    place, posed = invert(state.pose), state.posed[tracks.view[first]] & ~np.isfinite(state.points[track, 0])
+    track, first = track[posed], first[posed]
+    view, points = tracks.view[first], state.points.copy()
+    depth = FAR * np.nanmedian(np.linalg.norm(state.points - place[state.posed, :3, 3].mean(0), axis=1))
+    points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(tracks)[first])
+    error = replace(state, points=points).errors(tracks)[~tracks.moving]
+    return float(np.minimum(error, mapping.COARSE).mean())
+
+
+def refuse(found: Diagnosis, views: int, options: Solve) -> Failure | None:
+    """The failure of a shot that holds no camera to be solved, or None."""
+    if views < 3:
+        return ShotFailure(
+            "too-short", "The camera cannot be solved.", f"There are only {views} frames between cuts; a solve needs at least three.",
+            "Give a longer part of the clip.",
+        )
+    if found.kind == "tracks":
+        return ShotFailure(
+            "no-tracks", "The camera cannot be solved.",
+            f"Only {found.alive:.0f} points of the picture could be followed from frame to frame: it is too dark, too blurred, too plain or noise.",
+            "Use a part of the clip with more texture, a larger size, or more tracks.", {"solve": {"size": 1920, "tracks": 2000}},
+        )
+    if (found.kind == "motion" or found.kind.startswith("tripod")) and options.motion == "free":
+        return ShotFailure(
+            "no-parallax", "The camera only turns on its place.",
+            "A mere turn explains all motion: near and far things move alike, so their distance cannot be told.",
+            "Solve it as a tripod shot.", {"solve": {"motion": "tripod"}},
+        )
+    return None
+
+
+def unsolved(posed: int, views: int) -> ShotFailure:
+    """The failure of a mapping that fell apart."""
+    return ShotFailure(
+        "no-solve", "The camera could not be solved.", f"Only {posed} of {views} frames fit together; the tracks contradict each other or are too short.",
+        "Mask what moves (movers: own masks), raise the number of tracks, or solve a shorter part.", {"solve": {"tracks": 2000}},
+    )

@@ -1,0 +1,211 @@
+"""Camera room: the normal equations of our own adjustment, the step they call for, and the uncertainty that they tell; numpy."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import normal
+from .tracks import Tracks
+from .unknowns import Bundle
+
+Array = NDArray[np.float64]
+CURVED, PROBE = 0.75, 0.1  # most that a step may bend, and the part of it over which its bend is measured
+FLATTEST = 0.1  # least part of the slope that the loss's bend leaves
+USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
+
+
+class System:
+    """The normal equations at one point, points eliminated.
+
+    `bent` counts in how the loss flattens with the error (Triggs et al. 2000, section 4.3): near the least cost it is reached in a
+    few steps, far from it that leads astray. An uncertainty is asked of one that is not.
+    """
+
+    def __init__(self, bundle: Bundle, tracks: Tracks, loss: float, bent: bool = False) -> None:
+        self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
+        self.residual = residual = bundle.residuals(tracks).T
+        far = (residual**2).sum(0) / loss**2
+        weight = np.sqrt(1 / (1 + far))
+        a, s, p = (x * weight for x in bundle.jacobians(tracks))
+        residual = residual * weight
+        self.spread, self.weight, self.flat = spread(bundle, tracks, loss), weight, np.ones(1)
+        self.way = residual / np.maximum(np.sqrt(far) * weight * loss, 1e-12)  # [2, N] each residual's direction
+        if bent:
+            self.flat = np.sqrt(np.maximum((1 - far) / (1 + far), FLATTEST))
+            a, s, p = (self._flattened(x) for x in (a, s, p))
+            residual = residual / self.flat
+        self.size, count = views * own + shared, len(bundle.points)
+        # Observations are sorted by view: each view's part is one product of matrices.
+        rows = np.concatenate([a, s, residual[None]])
+        square = np.array([part @ part.T for part in (rows[:, :, some].reshape(len(rows), -1) for some in tracks.views(views))])
+        self.gradient = np.concatenate([square[:, :own, -1].ravel(), square[:, own:-1, -1].sum(0)])
+        self.normal = normal.arrow(square[:, :own, :own], square[:, :own, own:-1], square[:, own:-1, own:-1].sum(0))
+        self.slopes = a, s, p
+        self.cross = _paired(a, p)  # [own, 3, N]
+        self.shared_cross = _summed(_paired(s, p), tracks.track, count)  # [shared, 3, P]
+        self.blocks = _summed(_triangle(p), tracks.track, count)  # [6, P]
+        self.point_gradient = _summed(_paired(p, residual[None])[:, 0], tracks.track, count)  # [3, P]
+        self.length = repeats(tracks)
+        self.belief, self.grain = np.zeros(self.size), bundle.grain or loss  # what is usual, as it is held
+        if bundle.zooming:
+            self._hold_zoom(views, own, loss)
+        if bundle.usual is not None:
+            self._hold_usual(views, own)
+
+    def _hold_usual(self, views: int, own: int) -> None:
+        """Next to nothing, but enough where nothing else tells focal length or distortion."""
+        bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
+        at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
+        diagonal[at] = self.length * (self.grain / USUAL) ** 2 / max(len(at), 1)
+        pull[at] = bundle.log_focal[: len(at)] - bundle.usual
+        last = self.size - (bundle.late is not None)
+        tail = slice(last - len(bundle.free), last)
+        diagonal[tail], pull[tail] = self.length * (self.grain / ROUND) ** 2, bundle.distortion[list(bundle.free)]
+        self.belief = diagonal
+        self.normal = normal.raised(self.normal, diagonal)
+        self.gradient = self.gradient + diagonal * pull
+
+    def _hold_zoom(self, views: int, own: int, loss: float) -> None:
+        """A zoom is smooth, though it may jump: Cauchy loss on the second difference."""
+        at = np.arange(views) * own + own - 1
+        bend = np.diff(self.bundle.log_focal, 2) / self.bundle.smooth
+        held = normal.bends(at, self.size, loss**2 / self.bundle.smooth**2 / (1 + bend**2))
+        self.normal = self.normal + held
+        curve = np.zeros(self.size)
+        curve[at] = self.bundle.log_focal
+        self.gradient = self.gradient + held @ curve
+
+    def _flattened(self, slope: Array) -> Array:
+        """Weighted slopes of the residuals [..., 2, N], less along them as the loss flattens."""
+        return slope - ((1 - self.flat) * (slope * self.way).sum(-2))[..., None, :] * self.way
+
+    def step(self, damping: float) -> tuple[Array, Array]:
+        """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3], bent as the residuals bend along it."""
+        downhill = self._downhill(damping)
+        straight = downhill(self.gradient, self.point_gradient)
+        bend = downhill(*self._pull(self._bend(*straight)))
+        if self._length(*bend) > CURVED * self._length(*straight):
+            return straight
+        return straight[0] + bend[0] / 2, straight[1] + bend[1] / 2
+
+    def _downhill(self, damping: float) -> Callable[[Array, Array], tuple[Array, Array]]:
+        """What solves the damped equations for a gradient by the unknowns [C] and by the points [3, P]."""
+        half, cross, reduced = self._eliminated(damping)
+        solved = normal.solver(reduced)
+
+        def downhill(gradient: Array, by_points: Array) -> tuple[Array, Array]:
+            pull = np.stack([sum(half[i, j] * by_points[i] for i in range(j + 1)) for j in range(3)], 1)
+            step = -solved(gradient - cross @ pull.ravel())
+            push = pull + (cross.T @ step).reshape(-1, 3)
+            return step, -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
+
+        return downhill
+
+    def _bend(self, step: Array, points: Array) -> Array:
+        """[2, N] second derivatives of the weighted residuals along a step."""
+        ahead, behind = (self.bundle.moved(k * step, k * points).residuals(self.tracks).T for k in (PROBE, -PROBE))
+        return self._flattened((ahead - 2 * self.residual + behind) / PROBE**2 * self.weight)
+
+    def _pull(self, residual: Array) -> tuple[Array, Array]:
+        """The gradient by the unknowns [C] and by the points [3, P] that such residuals [2, N] would have."""
+        a, s, p = self.slopes
+        by_view = [(a[:, :, some] * residual[:, some]).sum((1, 2)) for some in self.tracks.views(len(self.bundle.rotation))]
+        by_points = _summed((p * residual).sum(1), self.tracks.track, len(self.bundle.points))
+        return np.concatenate([np.array(by_view).ravel(), (s * residual).sum((1, 2))]), by_points
+
+    def _length(self, step: Array, points: Array) -> float:
+        """How long a step is, by what it does to the residuals if each unknown stood alone."""
+        return float(np.sqrt(self.normal.diagonal() @ step**2 + (self.blocks[[0, 3, 5]].T * points**2).sum()))
+
+    def reduced(self, damping: float) -> Any:
+        """The normal matrix [C, C] of what is left without the points."""
+        return self._eliminated(damping)[2]
+
+    def _eliminated(self, damping: float) -> tuple[Array, Any, Any]:
+        """Roots [3, 3, P] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
+        half = _root_of_inverse(self.blocks, damping)
+        of_view = half[:, :, self.tracks.track]
+        own, shared = (np.stack([sum(c[:, i] * h[i, j] for i in range(j + 1)) for j in range(3)], 1) for c, h in
+                       ((self.cross, of_view), (self.shared_cross, half)))
+        cross = normal.coupling(own, shared, self.tracks.view, self.tracks.track, len(self.bundle.rotation))
+        diagonal = self.normal.diagonal()
+        return half, cross, normal.raised(self.normal - cross @ cross.T, damping * diagonal + self._gauge(diagonal))
+
+    def _gauge(self, diagonal: Array) -> Array:
+        """The first view stays where it is; everything else is held by next to nothing, against singular corners."""
+        hold = np.full(self.size, 1e-10 * diagonal.max())
+        hold[: 3 if self.bundle.turning else 6] = 1e3 * diagonal.max()
+        return hold
+
+    def focal_sigma(self) -> float | None:
+        """Standard error of log focal length (its mean over the views where it zooms), from the inverse of the reduced system."""
+        if self.bundle.known:
+            return 0.0
+        views, own = len(self.bundle.rotation), self.bundle.own
+        pick = np.zeros(self.size)
+        if self.bundle.zooming:
+            pick[np.arange(views) * own + own - 1] = 1 / views
+        else:
+            pick[views * own] = 1.0
+        return self._sigma(pick)
+
+    def readout_sigma(self) -> float | None:
+        """Standard error of the readout, in frames' times."""
+        return self._sigma(np.eye(1, self.size, self.size - 1)[0])
+
+    def _sigma(self, pick: Array) -> float | None:
+        # What is usual may be held harder than it is known: here it counts against the noise of the tracks.
+        known = normal.raised(self.reduced(0.0), self.belief * (self.spread / self.grain**2 - 1))
+        variance = float(pick @ normal.solved(known, pick)) * self.spread * self.length
+        return float(np.sqrt(variance)) if variance > 0 else None
+
+
+def spread(bundle: Bundle, tracks: Tracks, loss: float) -> float:
+    """Variance in square px of what is left of the observations, by their weights."""
+    square = (bundle.residuals(tracks) ** 2).sum(1)
+    freedom = 2 * len(square) - bundle.own * len(bundle.rotation) - bundle.shared - 2 * len(bundle.points)
+    return float((square / (1 + square / loss**2)).sum() / max(freedom, 1))
+
+
+def repeats(tracks: Tracks) -> float:
+    """Observations of each track. One that slipped once stays where it slipped to: its errors count as one, not as many."""
+    return len(tracks.track) / max(np.count_nonzero(np.bincount(tracks.track)), 1)
+
+
+def _paired(a: Array, b: Array) -> Array:
+    """[A, 2, N] and [B, 2, N] -> [A, B, N], summed over the two residuals."""
+    return a[:, None, 0] * b[None, :, 0] + a[:, None, 1] * b[None, :, 1]
+
+
+def _summed(values: Array, track: NDArray[np.int64], count: int) -> Array:
+    """Values [..., N] of observations, summed over those of each of `count` tracks: [..., count]."""
+    out = np.array([np.bincount(track, row, count) for row in values.reshape(-1, values.shape[-1])])
+    return out.reshape(*values.shape[:-1], count)
+
+
+def _triangle(p: Array) -> Array:
+    """[3, 2, N] -> [6, N]: the products of its rows, xx xy xz yy yz zz, summed over the two residuals."""
+    return np.stack([(p[i] * p[j]).sum(0) for i in range(3) for j in range(i, 3)])
+
+
+def _root_of_inverse(blocks: Array, damping: float) -> Array:
+    """Symmetric blocks [6, P] (xx xy xz yy yz zz), damped -> upper triangles U [3, 3, P] with U U' their inverse.
+
+    Cholesky's way, written out; no pivot can be less than what is added.
+    """
+    xx, xy, xz, yy, yz, zz = blocks
+    trace = xx + yy + zz
+    more = damping * trace + 1e-9 * trace.max()
+    a = np.sqrt(xx + more)
+    b, c = xy / a, xz / a
+    d = np.sqrt(np.maximum(yy + more - b * b, more))
+    e = (yz - b * c) / d
+    f = np.sqrt(np.maximum(zz + more - c * c - e * e, more))
+    out = np.zeros((3, 3, len(xx)))
+    out[0, 0], out[1, 1], out[2, 2] = 1 / a, 1 / d, 1 / f
+    out[0, 1], out[1, 2] = -b / (a * d), -e / (d * f)
+    out[0, 2] = (b * e - c * d) / (a * d * f)
+    return out

@@ -1,0 +1,78 @@
+"""Camera room: a span solved again without its rolling shutter, where it surely has one; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..contract.options import Solve
+from ..failures import ChildFailure, ShotFailure
+from . import bundle, judgement, mapping, shutter, ways
+from .answer import Question, Solved, missed
+from .bundle import State
+from .shutter import Readout
+from .tracks import Tracks
+
+STRAIGHTER = 3  # solves with the readout taken out, at most
+GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
+FORESEEN = 0.97  # the same foreseen by an adjustment of a part, from which on it is tried
+SETTLED = 0.02  # change of the readout that calls for no further one
+
+
+def straightened(question: Question, rolling: Solved) -> Solved:
+    """The answer solved again from tracks freed of the rolling shutter, where there surely is one or the artist says so."""
+    options, raw = question.options, rolling.tracks
+    given = options.shutter == "rolling" and options.readout != 0
+    if given:
+        readout = Readout(options.readout, 0.0, _axes(question)[0])
+    else:
+        looks = [_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)]
+        readout, left, right = max(looks, key=lambda look: look[0].surely)
+        if options.shutter == "auto" and not (judgement.rolls(readout.share, readout.sigma) and _foreseen(rolling, left, right, readout) < FORESEEN):
+            return replace(rolling, readout=readout)
+    before, answer, sure = rolling.miss, rolling, options.shutter == "rolling"
+    for _ in range(STRAIGHTER):
+        tracks = shutter.straightened(answer.state, raw, readout)
+        try:
+            answer = _solved_again(replace(question, tracks=tracks), answer)
+        except (ShotFailure, ChildFailure):
+            doubt = "the rolling shutter is left in: without it no camera was found" if sure else rolling.doubt
+            return replace(rolling, readout=readout, doubt=doubt)
+        gain = answer.miss / max(before, 1e-9)
+        found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)[0]
+        if not sure and (gain > GAINS or not judgement.rolls(found.share, found.sigma)):
+            return replace(rolling, readout=found)
+        settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
+        if settled:
+            break
+    return replace(answer, method=f"{rolling.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
+
+
+def _solved_again(question: Question, before: Solved) -> Solved:
+    """The answer solved again from tracks that have shifted a little: what kind of shot it is, and where it leads, is known."""
+    tracks = replace(question.tracks, moving=before.tracks.moving)
+    if before.motion == "tripod":
+        return ways.turned(question, tracks, before.diagnosis)
+    return ways.travelled(question, tracks, before.diagnosis, before.lens == "zoom", before)
+
+
+def _axes(question: Question) -> tuple[str, ...]:
+    """What may be read one after another: the rows, or of an upright picture, which a phone held upright takes, the columns."""
+    return ("columns", "rows") if question.size[1] > question.size[0] else ("rows",)
+
+
+def _told(answer: Solved, raw: Tracks, start: Readout, options: Solve) -> tuple[Readout, State, State]:
+    zoom, known, turning = answer.lens == "zoom", answer.lens == "known", answer.motion == "tripod"
+    return shutter.told(answer.state, raw, options.loss, mapping.FINE, start, zoom=zoom, known=known, turning=turning)
+
+
+def _foreseen(rolling: Solved, left: State, right: State, readout: Readout) -> float:
+    """The part of the error that taking the readout out is likely to leave.
+
+    What moves or slips can look like a readout too, but taking that out explains nothing.
+    """
+    if rolling.motion == "tripod":
+        return 0.0
+    raw = rolling.tracks.where(left.posed[rolling.tracks.view])
+    straight = shutter.straightened(right, raw, readout)
+    miss = [missed(bundle.triangulated(state, tracks, mapping.FINE), tracks) for state, tracks in ((left, raw), (right, straight))]
+    return miss[1] / max(miss[0], 1e-9)

@@ -1,0 +1,111 @@
+"""Camera room: the three ways to solve a span: the camera travels, only turns, or stands still; starts the mapping child."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import child
+from ..failures import ShotFailure
+from . import bundle, certainty, equations, focal, mapping, tripod, unknowns
+from .adjust import adjust
+from .answer import Question, Solved, unsolved
+from .bundle import State
+from .diagnosis import Diagnosis
+from .tracks import Tracks
+
+ENOUGH = 0.3  # part of the views that must be posed
+STEER = 120  # observations of a view, at least, that adjust a zoom and judge a focal length
+JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
+ROUNDS = 60  # of our own adjustment of a zoom
+LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
+STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
+TOLD = 0.05  # standard error of log focal length that a file's word is given
+
+
+def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, start: Solved | None = None) -> Solved:
+    """A camera that travels, mapped afresh or from the poses of a `start`."""
+    options, views = question.options, question.views
+    known = options.lens == "known"
+    job = mapping.Job(
+        question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
+    )
+    shutil.rmtree(question.folder, ignore_errors=True)
+    mapping.write_job(question.folder, job, tracks, *((start.state, start.keys) if start else ()))
+    child.run("engine.camera.mapping", question.folder, lambda line: question.step())
+    state, fits, keys, way = mapping.read_answer(question.folder, job)
+    shutil.rmtree(question.folder)
+    if state.posed.sum() < max(3, ENOUGH * views):
+        raise unsolved(int(state.posed.sum()), views)
+    method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
+    if zoom:
+        per_view = int(np.clip(mapping.ALL // views, STEER, mapping.PER_VIEW[1]))
+        state = bundle.triangulated(zoomed(state, tracks, fits, options.loss, ROUNDS, per_view), tracks, mapping.FINE)
+        fits = state.errors(tracks) < mapping.FINE
+    sigma = 0.0 if known else _focal_sigma(state, tracks, fits, options.loss, zoom)
+    if not (zoom or known) and (sigma is None or sigma > LOOSE or focal.odd(state)):
+        state, sigma = focal.settled(state, tracks, options.loss)
+    fits = state.errors(tracks) < mapping.FINE
+    lens = "zoom" if zoom else "known" if known else "fixed"
+    path, drift = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
+    return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, rounds: int, per_view: int) -> State:
+    """The state after `rounds` of our own adjustment, by `per_view` observations in `fits` [N], with a focal length for each view."""
+    start, few, posed = unknowns.of_state(state, tracks, tracks.shared(fits), per_view, zooming=True)
+    try:
+        return unknowns.to_state(adjust(start, few, loss, rounds), state, posed)
+    except MemoryError:
+        raise ShotFailure(
+            "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
+            "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
+        ) from None
+
+
+def _focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool) -> float | None:
+    """The standard error of the state's log focal length."""
+    some = bundle.spread(state, JUDGED)
+    use = tracks.shared(fits & some[tracks.view])
+    there, few, _ = unknowns.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
+    return equations.System(there, few, loss).focal_sigma()
+
+
+def turned(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
+    """A camera that only turns; its lens may zoom."""
+    options = question.options
+    zoom = options.lens == "zoom" or (options.lens == "auto" and "zoom" in found.kind)
+    known = options.lens == "known"
+    guess = question.focal or found.focal * question.size[0]
+    state, fits, sigma = tripod.solve(tracks, question.views, question.size, guess, zoom, known, options.loss)
+    question.step()
+    if state.posed.sum() < max(3, ENOUGH * question.views) or fits.sum() < 8 * question.views:
+        raise unsolved(int(state.posed.sum()), question.views)
+    lens = "zoom" if zoom else "known" if known else "fixed"
+    method = f"tripod: turns{' and zoom' if zoom else ''} of all frames adjusted together, no travel"
+    return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state))
+
+
+def stood(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
+    """A camera that stands still, or turns too little to tell its lens, which is then taken from the artist, the file or habit."""
+    told = "known" if question.options.lens == "known" or (question.focal and not question.told) else "fixed"
+    guess = question.focal or unknowns.WIDTHS * max(question.size)
+    state, fits, _ = tripod.solve(tracks, question.views, question.size, guess, False, True, question.options.loss, bends=False)
+    question.step()
+    if state.posed.sum() < max(3, ENOUGH * question.views):
+        raise unsolved(int(state.posed.sum()), question.views)
+    still = replace(state, pose=np.tile(state.pose[state.posed][:1], (question.views, 1, 1)))
+    method = "the camera's slightest turns, by a lens that is given or assumed"
+    if still.errors(tracks)[fits].mean() < STANDS * state.errors(tracks)[fits].mean():
+        state, method = still, "the camera stands still"
+    sigma = None if told == "known" else TOLD if question.told else equations.USUAL
+    return Solved(state, tracks, fits, found, method, "tripod", told, sigma, _spread(state))
+
+
+def _spread(state: State) -> list[int]:
+    """Some views, evenly spread, whose pictures colour the points."""
+    posed = np.flatnonzero(state.posed)
+    return sorted({int(posed[k]) for k in np.linspace(0, len(posed) - 1, 12).astype(int)})
