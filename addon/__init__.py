@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from . import command, desk, drawn, exports, imports, jobs, languages, live, operators, panels, preferences, report, settings, setup, subjects, upkeep
+from . import (
+    canvas,
+    command,
+    desk,
+    drawn,
+    exports,
+    imports,
+    jobs,
+    languages,
+    live,
+    moving,
+    operators,
+    panels,
+    preferences,
+    report,
+    settings,
+    setup,
+    subjects,
+    upkeep,
+)
 from .rigs import buttons, world
 
 ROOMS = (
-    languages, settings, preferences, jobs, setup, imports, operators, upkeep, desk, panels, subjects, drawn, buttons, world, exports, report, live, command,
+    languages, settings, preferences, jobs, setup, imports, operators, upkeep, desk, panels, subjects, canvas, drawn, moving, buttons, world, exports, report,
+    live, command,
 )
 
 

@@ -5,17 +5,32 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
+from .importers import footage
 from .languages import CONTEXT, say
 
 
 def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
-    """The clip that is edited, else the scene's, else the only one."""
+    """The clip that is edited, else the scene's, else the only one; in place of frames that stand in for a clip, that clip."""
+    shown = in_editor(context) or context.scene.active_clip
+    if shown:
+        return behind(shown)
+    every = {behind(clip) for clip in bpy.data.movieclips}
+    return every.pop() if len(every) == 1 else None
+
+
+def in_editor(context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    """What the Movie Clip Editor shows, where this is one."""
     space = context.space_data
-    if space is not None and space.type == "CLIP_EDITOR" and space.clip:
-        return space.clip
-    if context.scene.active_clip:
-        return context.scene.active_clip
-    return bpy.data.movieclips[0] if len(bpy.data.movieclips) == 1 else None
+    return space.clip if space is not None and space.type == "CLIP_EDITOR" else None
+
+
+def behind(shown: bpy.types.MovieClip) -> bpy.types.MovieClip:
+    """The clip that these frames stand in for, which holds all settings and results; else the clip itself. See importers/footage.py."""
+    for clip in bpy.data.movieclips:
+        memory = clip.unflatten.made.get(footage.ROLE)
+        if memory is not None and memory.clip == shown:
+            return clip
+    return shown
 
 
 class OnClip:

@@ -1,23 +1,19 @@
-"""Results into the scene: the button, the slices of time that it works in, and the import after a run. Imports bpy. execute() waits, invoke() does not."""
+"""Results into the scene: the button, and the import after a run. Imports bpy."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 from bpy.props import StringProperty
 
-from . import jobs, request, results
+from . import request, results
 from .clips import OnClip
 from .importers import footage
 from .importers.everything import OFFERS, import_all
 from .job import Job
 from .languages import CONTEXT, say
-
-SLICE = 0.02  # s of importing between two looks of Blender at its windows
-LOOKING = {"MOUSEMOVE", "INBETWEEN_MOUSEMOVE", "MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "WINDOW_DEACTIVATE"}
+from .slices import InSlices, Steps
 
 
 def import_when_done(job: Job) -> None:
@@ -32,7 +28,7 @@ def import_when_done(job: Job) -> None:
         bpy.ops.unflatten.import_results("INVOKE_DEFAULT", clip=clip.name, wants=",".join(wants))
 
 
-class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
+class UNFLATTEN_OT_import_results(OnClip, InSlices, bpy.types.Operator):
     """Lay the results into the scene; doing it again brings the same objects up to date"""
 
     bl_idname = "unflatten.import_results"
@@ -48,40 +44,7 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
         subtype="DIR_PATH", description="Results written by `python -m engine --out`; empty for the cache", options={"SKIP_SAVE"},
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self._steps = self._begin(context)
-        if self._steps is None:
-            return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.01, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        context.window_manager.progress_begin(0, 1)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC":
-            return self._leave(context, {"CANCELLED"})
-        if event.type != "TIMER":
-            # Looking around is fine; an undo or a deletion now would take away what is being filled.
-            return {"PASS_THROUGH"} if event.type in LOOKING else {"RUNNING_MODAL"}
-        until = time.perf_counter() + SLICE
-        for part, note in self._steps:
-            context.window_manager.progress_update(part)
-            context.workspace.status_text_set(f"{say('Unflatten imports')}: {say(note)}" if note else None)
-            if time.perf_counter() > until:
-                return {"RUNNING_MODAL"}
-        self._tell(context)
-        return self._leave(context, {"FINISHED"})
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        steps = self._begin(context)
-        if steps is None:
-            return {"CANCELLED"}
-        for _ in steps:
-            pass
-        self._tell(context)
-        return {"FINISHED"}
-
-    def _begin(self, context: bpy.types.Context) -> Iterator[tuple[float, str]] | None:
+    def begin(self, context: bpy.types.Context) -> Steps | None:
         clip = self.find(context)
         if clip is None:
             return None
@@ -96,19 +59,15 @@ class UNFLATTEN_OT_import_results(OnClip, bpy.types.Operator):
             return None
         return import_all(clip, context.scene, found, wants, clip.unflatten.match_scene)
 
-    def _tell(self, context: bpy.types.Context) -> None:
+    def doing(self) -> str:
+        return say("Unflatten imports")
+
+    def tell(self, context: bpy.types.Context) -> None:
         clip = self.find(context)
         if clip is not None and (shown := footage.of(clip)) != clip:
             self.report({"INFO"}, say("Blender reads this clip otherwise than the engine: behind the camera stands '{name}'.", name=shown.name))
         elif clip is not None and footage.slips(clip, self._frames):
             self.report({"WARNING"}, say("Blender reads this clip otherwise than the engine, whose frames are not here: import from the cache."))
-
-    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
-        context.window_manager.event_timer_remove(self._timer)
-        context.window_manager.progress_end()
-        context.workspace.status_text_set(None)
-        jobs.redraw(footage=True)
-        return how
 
 
 def folders_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> dict[str, Path]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine.contract.stages import BY_NAME
 from . import jobs, report
+from .clips import behind, in_editor
 from .job import Job
 from .languages import say
 from .panels import time_left
@@ -51,8 +52,8 @@ def place_in(area: bpy.types.Area, region: bpy.types.Region) -> Place:
 
 def shown_job(context: bpy.types.Context) -> Job | None:
     """The running job of the clip that this editor shows."""
-    space = context.space_data
-    clip = space.clip if space is not None and space.type == "CLIP_EDITOR" else None
+    shown = in_editor(context)
+    clip = behind(shown) if shown else None
     job = jobs.of(clip) if clip is not None else None
     return job if job is not None and job.status == "running" and clip.unflatten.show_live else None
 

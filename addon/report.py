@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from .clips import behind, in_editor
 from .importers import camera as cameras
 from .importers import place
 from .languages import say
@@ -95,8 +96,8 @@ def card_of(clip: bpy.types.MovieClip) -> Card | None:
 def draw() -> None:
     """Called by Blender for every redraw of a Movie Clip Editor."""
     context = bpy.context
-    space, region = context.space_data, context.region
-    clip = space.clip if space else None
+    shown, region = in_editor(context), context.region
+    clip = behind(shown) if shown else None
     if clip is None or not clip.unflatten.show_report:
         return
     card = card_of(clip)

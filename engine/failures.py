@@ -6,7 +6,7 @@
     ├── ChildFailure       a helper process died                (child-died)
     ├── ResourceFailure    the machine is too small             (no-memory, disk-full, no-device)
     ├── SetupFailure       the installation is not whole        (package-missing, weights-missing, weights-damaged)
-    └── RequestFailure     what was asked cannot be             (wrong-option, masks-missing)
+    └── RequestFailure     what was asked cannot be             (wrong-option, masks-missing, masks-shape)
 
 Each carries `code, what, why, remedy`, and `change`, a remedy that a button can carry out: {stage: {option: value}}.
 """

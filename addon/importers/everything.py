@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import bpy
@@ -18,9 +18,10 @@ OFFERS = {
 
 def import_all(
     clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], wants: tuple[str, ...], match: bool = True,
-) -> Iterator[tuple[float, str]]:
+) -> Generator[tuple[float, str], None, None]:
     """Import what of `wants` is in `found` (kind -> folder, see results.py); yields (part done, what is being done)."""
     todo = [want for want in OFFERS if want in wants and all(kind in found for kind in OFFERS[want])]
+    footage.import_footage(clip, found.get("frames"))
     for index, want in enumerate(todo):
         for part, note in _STEPS[want](clip, scene, found, match):
             yield (index + part) / len(todo), note
@@ -30,7 +31,6 @@ def import_all(
 
 def _import_camera(clip: bpy.types.MovieClip, scene: bpy.types.Scene, found: dict[str, Path], match: bool) -> Iterator[tuple[float, str]]:
     yield 0.0, "Camera"
-    footage.import_footage(clip, found.get("frames"))
     camera.import_camera(clip, scene, found["camera"])
     if match:
         camera.match_scene(clip, scene, found.get("frames"), tuple(camera.read(found["camera"]).size))

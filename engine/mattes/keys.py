@@ -38,7 +38,11 @@ def gather(
     found: dict[int, Keys] = {}
     if drawn:
         for subject, folder in enumerate(_folders(Path(drawn)), 1):
-            found[subject] = {frame: read_key(path, size) for frame, path in sorted(find_keys(folder, frames.numbers).items())}
+            found[subject] = {}
+            for frame, path in sorted(find_keys(folder, frames.numbers).items()):
+                key = read_key(path)
+                frames.accept(path, key)
+                found[subject][frame] = cv2.resize(key, size, interpolation=cv2.INTER_AREA)
     handed_on: dict[int, Said] = {}
     for subject, said in sorted(prompts.read(prompted).items()):
         for frame, prompt in sorted(said.items()):

@@ -13,11 +13,14 @@ import numpy as np
 
 from .. import store
 from ..contract.artifacts import FRAME
+from ..failures import RequestFailure
 from .clip import upright_size
 from .exr import read_depth, read_exr, write_depth, write_exr
 from .film import VideoWriter
 
 __all__ = ["Frames", "VideoWriter", "read_depth", "read_exr", "read_png", "resize", "working_size", "write_depth", "write_exr", "write_png"]
+
+SHAPE = 0.02  # by which the shape of a mask may differ: pictures are scaled to whole and even sides
 
 # Differences to the row above pack a little better and quicker than the default; older OpenCV chooses itself.
 _UPWARDS = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP] if hasattr(cv2, "IMWRITE_PNG_FILTER") else []
@@ -84,6 +87,18 @@ class Frames:
     def clip_width(self) -> int:
         """px of the clip itself, upright and with square pixels, however small these frames are."""
         return upright_size(*self.about["source_size"], Fraction(self.about.get("aspect", "1/1")), self.about.get("turn", 0) % 180 != 0)[0]
+
+    def accept(self, path: Path, picture: np.ndarray) -> None:
+        """Refuse a mask [H, W(, C)] of neither the shape of these pictures nor that of the clip's own pixels, which may not be square."""
+        high, wide = picture.shape[:2]
+        stored = tuple(self.about["source_size"])[:: -1 if self.about.get("turn", 0) % 180 else 1]
+        if not any(abs(wide * h - high * w) <= SHAPE * wide * h for w, h in (self.size, stored)):
+            raise RequestFailure(
+                "masks-shape", "A mask has another shape than the pictures.",
+                f"{path.name} is {wide} x {high}, the pictures are {self.size[0]} x {self.size[1]}: "
+                "it was drawn on a clip that is turned or cropped otherwise.",
+                "Draw on the frames as they were read: press Import once they are there, and show what comes with it.",
+            )
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -42,7 +42,7 @@ def run(inputs: Inputs, options: Movers, report: Report, room: Path) -> None:
     frames, size = pictures.numbers, flow.size
     if options.masks:
         given = find_masks(Path(options.masks), frames)
-        _each(frames, room, lambda frame: _fit(given[frame], size, options.grow), report, 0, 1)
+        _each(frames, room, lambda frame: _fit(pictures, given[frame], size, options.grow), report, 0, 1)
         report.used = f"own masks from the folder {Path(options.masks).name}"
     else:
         _each(frames, room / SCORES, lambda frame: _evidence(pictures, flow, frame), report, 0, 2)
@@ -111,11 +111,12 @@ def _without_specks(mask: Mask, least: float) -> Mask:
     return np.where(keep[label], 255, 0).astype(np.uint8)
 
 
-def _fit(path: Path, size: tuple[int, int], grow: int) -> Mask:
+def _fit(frames: Frames, path: Path, size: tuple[int, int], grow: int) -> Mask:
     """An artist's mask at working size: bright, or opaque where it has alpha, is moving."""
     picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise _no_masks(f"{path.name} is not a picture that can be read.")
+    frames.accept(path, picture)
     values = picture.reshape(*picture.shape[:2], -1)
     top = 65535 if picture.dtype == np.uint16 else 1.0 if picture.dtype == np.float32 else 255
     bright = values[..., :3].max(-1) if values.shape[-1] != 4 else values[..., :3].max(-1) * (values[..., 3] / top)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import bpy
@@ -84,3 +86,75 @@ def test_a_box_and_markers_become_prompts(clip):
 def test_without_a_mask_the_button_says_so(clip):
     with pytest.raises(RuntimeError, match="Draw a mask"):
         bpy.ops.unflatten.use_mask()
+
+
+@pytest.fixture
+def read_otherwise(unflatten, scene, tmp_path, monkeypatch):
+    """A shot whose files lie on their side, as a phone's do; its results, imported."""
+    from unflatten.addon import preferences
+    from unflatten.addon.importers import everything, footage, place
+
+    shot = make_shot(tmp_path / "shot", 1001)
+    monkeypatch.setattr(preferences, "_override", str(tmp_path / "store"))
+    shutil.copytree(shot.folder / "frames", tmp_path / "source")
+    about = shot.folder / "frames" / "clip.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "source_size": shot.size, "turn": 90}))
+    clip = place.load_clip(str(tmp_path / "source" / "001001.png"))
+    clip.frame_start = 101
+    list(everything.import_all(clip, scene, {"frames": shot.folder / "frames", "mattes": shot.folder / "mattes"}, ("mattes",)))
+    scene.frame_set(104)
+    return clip, footage.of(clip)
+
+
+def test_frames_that_stand_in_for_a_clip_are_drawn_on_in_its_name(read_otherwise, scene):
+    from unflatten.addon.clips import behind, clip_of
+
+    clip, shown = read_otherwise
+    assert shown != clip and behind(shown) == clip == behind(clip) == clip_of(bpy.context)
+    mask = bpy.data.masks.new("hand")
+    circle(mask, tuple(shown.size), 40, 30, 20)
+    assert bpy.ops.unflatten.use_mask(mask="hand") == {"FINISHED"}
+    assert clip.unflatten.mattes.method == "drawn" and shown.unflatten.mattes.method == "motion"
+    (path,) = Path(clip.unflatten.mattes.drawn).iterdir()
+    assert path.name == "001004.png" and abs(pixels(path).sum() - np.pi * 400) < 30
+    track = shown.tracking.objects.active.tracks.new(name="spot", frame=4)
+    track.markers[0].co, track.select = (0.25, 0.75), True
+    assert bpy.ops.unflatten.use_markers() == {"FINISHED"} and clip.unflatten.mattes.prompts == "1004 in 0.2500,0.2500"
+
+
+def test_what_the_editor_shows_otherwise_is_not_drawn_on(read_otherwise, scene, monkeypatch):
+    from unflatten.addon import canvas, request
+
+    clip, shown = read_otherwise
+    circle(bpy.data.masks.new("hand"), tuple(clip.size), 40, 30, 20)
+    monkeypatch.setattr(canvas, "in_editor", lambda context: clip)
+    for act in (bpy.ops.unflatten.use_mask, bpy.ops.unflatten.mask_moves):
+        with pytest.raises(RuntimeError, match="as recovered' here"):
+            act(mask="hand")
+    scene.active_clip, clip.unflatten.made["footage"].clip = clip, None  # the results are in the cache, but nothing was imported
+    frames = Path(bpy.path.abspath(shown.filepath)).parent
+    monkeypatch.setattr(request, "standing_of", lambda clip, scene: request.Standing({"frames": frames}))
+    with pytest.raises(RuntimeError, match="press Import"):
+        bpy.ops.unflatten.use_mask(mask="hand")
+    assert not clip.unflatten.mattes.drawn and not clip.unflatten.movers.masks
+
+
+def test_a_mask_with_its_animation_is_what_moves(clip, scene, tmp_path):
+    from unflatten.addon.importers import mattes, place
+
+    size, folder = tuple(clip.size), tmp_path / "shot"
+    list(mattes.import_mask(clip, folder / "mattes", "person"))  # a square that goes 4 px a frame
+    name = clip.unflatten.made["mask person"].mask.name
+    scene.frame_set(103)
+    assert bpy.ops.unflatten.mask_moves(mask=name) == {"FINISHED"} and scene.frame_current == 103
+    given = sorted(Path(clip.unflatten.movers.masks).iterdir())
+    assert [path.stem for path in given] == [f"{number:06d}" for number in range(1001, place.last_frame(clip) + 1)]
+    lefts = [int(np.flatnonzero((pixels(path)[22:30] > 0.5).any(0))[0]) for path in given]
+    assert pixels(given[0]).shape == size[::-1] and np.abs(np.array(lefts) - (20 + 4 * np.arange(len(given)))).max() <= 1
+    before = clip.unflatten.movers.masks
+    clip.unflatten.use_range, clip.unflatten.first, clip.unflatten.last = True, 1002, 1003
+    assert bpy.ops.unflatten.mask_moves(mask=name) == {"FINISHED"} and clip.unflatten.movers.masks == before
+    assert [path.stem for path in sorted(Path(before).iterdir())] == ["001002", "001003"]
+    assert not list(Path(before).parent.glob("*.part"))
+    with pytest.raises(RuntimeError, match="Draw a mask"):
+        bpy.ops.unflatten.mask_moves(mask="nobody")

@@ -130,6 +130,10 @@ def test_own_masks(tmp_path: Path) -> None:
     with pytest.raises(RequestFailure) as caught:
         run(movers, Movers(masks=str(mine)), tmp_path, "again", frames=pictures, flow=tmp_path / "flow")
     assert caught.value.code == "masks-missing" and "12" in caught.value.why
+    write_png(mine / "matte_v2.0012.png", big.T.copy())  # drawn on the clip before it was turned
+    with pytest.raises(RequestFailure) as caught:
+        run(movers, Movers(masks=str(mine)), tmp_path, "turned", frames=pictures, flow=tmp_path / "flow")
+    assert caught.value.code == "masks-shape" and "72 x 128" in caught.value.why
 
 
 @needs_clips

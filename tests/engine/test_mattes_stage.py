@@ -46,7 +46,7 @@ def inputs(tmp_path_factory) -> Inputs:
         greys.append(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
     store.write_json(root / "movers" / "movers.json", {"size": [W, H], "grow": 4})
     about = {"size": [W, H], "fps": "24/1", "frames": list(range(1, T + 1)), "times": [n / 24 for n in range(T)], "cuts": []}
-    about |= {"duplicates": [], "bits": 8, "audio": False}
+    about |= {"duplicates": [], "bits": 8, "audio": False, "source_size": about["size"]}
     store.write_json(root / "frames" / "clip.json", about)
     for gap in (1, 2, 4):
         for at in range(T - gap):
