@@ -19,7 +19,7 @@ from .normal import DENSE
 from .tracks import Tracks
 
 FAR = 20.0  # px beyond which an error counts no more
-ASKEW = 0.015  # the largest p1, p2 that a lens is believed to have
+ASKEW, SKEW = 0.015, 0.003  # the largest p1, p2 that a lens is believed to have, and their sigma before a shot is seen
 PER_VIEW, ROUNDS = 200, 10  # of the adjustments that decide
 
 
@@ -71,10 +71,12 @@ def _worth(gain: float, freedom: int, count: int) -> bool:
 def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> State | None:
     """The state with k1 k2 p1 p2 free, where that is worth it against k1 k2 alone; by our own adjustment, whose pixels are square."""
     start, few, posed = unknowns.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
-    plain = adjust.adjust(start, few, loss, ROUNDS)
-    full = adjust.adjust(replace(plain, free=(0, 1, 2, 3)), few, loss, ROUNDS)
+    common = adjust.adjust(start, few, loss, ROUNDS)
+    # Both go on from there, or what is gained by going on would count as gained by the freer lens.
+    plain, full = (adjust.adjust(replace(common, free=free), few, loss, ROUNDS) for free in ((0, 1), (0, 1, 2, 3)))
     count = len(np.unique(few.track))
     gain = count * (unlikely(np.linalg.norm(plain.residuals(few), axis=1), loss) - unlikely(np.linalg.norm(full.residuals(few), axis=1), loss))
+    gain -= 0.5 * float(((full.distortion[2:] / SKEW) ** 2).sum())
     # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
     if not _worth(gain, 2, count) or np.abs(full.distortion[2:]).max() > ASKEW:
         return None
