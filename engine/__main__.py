@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import cancel, child, commands, terminal
+from . import cancel, child, commands, device, terminal
 from .contract import CONTRACT, job, messages
 from .contract.option import WrongOption
 from .contract.places import default_store
@@ -25,6 +25,7 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 def main(argv: list[str]) -> int:
     """Exit status: 0 done, 1 failed, 2 wrong usage, 130 cancelled."""
+    device.one_thread_products()
     if argv and argv[0] in commands.WORDS:
         return commands.WORDS[argv[0]](argv[1:])
     try:
@@ -147,16 +148,12 @@ def _device_name(wanted: str) -> str:
     try:
         if wanted == "cpu" or metadata.version("torch").endswith("+cpu"):
             return "cpu"
-        from . import device
-
         return device.pick("auto").type
     except (metadata.PackageNotFoundError, ImportError):  # the first stage that needs torch says so
         return "cpu"
 
 
 def _memory() -> int:
-    from . import device
-
     return device.memory_free()
 
 

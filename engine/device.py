@@ -26,6 +26,12 @@ def pick(wanted: str = "auto") -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def one_thread_products() -> None:
+    """Numpy's products and solutions of matrices in one thread, also in children: thousands of small ones follow each other, and threads
+    that spin while they wait for the next took five times the work itself. To be called before anybody imports numpy."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def threads() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

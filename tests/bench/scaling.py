@@ -21,10 +21,14 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
+
+from engine import device  # noqa: E402
+
+device.one_thread_products()  # as the engine does, before numpy comes
+
+import numpy as np  # noqa: E402
 
 from engine.contract.job import Request  # noqa: E402
 from engine.contract.options import Frames, Solve  # noqa: E402

@@ -1,5 +1,7 @@
 """A child that dies becomes a failure with a remedy; one that prints is heard; all die with the engine."""
 
+import os
+import subprocess
 import sys
 import textwrap
 
@@ -22,6 +24,14 @@ def act(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     return tmp_path
+
+
+def test_matrices_are_multiplied_in_one_thread() -> None:
+    """Said before anybody imports numpy, which reads it then: on two busy cores spinning threads took five times the work itself."""
+    words = "import sys, os, engine.__main__ as e; assert 'numpy' not in sys.modules; e.main(['stages']); print(os.environ['OPENBLAS_NUM_THREADS'])"
+    bare = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    told = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, env=bare, cwd=child.ROOT)
+    assert told.stdout.split()[-1:] == ["1"], told.stderr
 
 
 def test_a_child_answers(act) -> None:
