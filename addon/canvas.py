@@ -31,6 +31,19 @@ def beside_results(clip: bpy.types.MovieClip, kind: str) -> Path:
     return preferences.store_folder() / kind / f"{Path(path).stem}-{hashlib.blake2b(path.encode(), digest_size=4).hexdigest()}"
 
 
+def canvas_of(operator: bpy.types.Operator, context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    """What shows the pictures that the engine reads, where a place means something to it; None after telling that the editor shows others."""
+    clip = clip_of(context)
+    shown = footage.of(clip)
+    if (in_editor(context) or shown) != shown:
+        operator.report({"ERROR"}, say("Blender reads this clip otherwise than the engine: show '{name}' here, and work on that.", name=shown.name))
+        return None
+    if footage.slips(clip, request.standing_of(clip, context.scene).folders.get("frames")):
+        operator.report({"ERROR"}, say("Blender reads this clip otherwise than the engine: press Import, and work on the frames that come with it."))
+        return None
+    return shown
+
+
 class OnCanvas:
     """Operators on what is drawn over the clip that is shown."""
 
@@ -43,18 +56,6 @@ class OnCanvas:
             cls.poll_message_set(say("Open a clip first"))
             return False
         return True
-
-    def canvas(self, context: bpy.types.Context) -> bpy.types.MovieClip | None:
-        """What shows the pictures that the engine reads, and so may be drawn on; None after telling that the editor shows others."""
-        clip = clip_of(context)
-        shown = footage.of(clip)
-        if (in_editor(context) or shown) != shown:
-            self.report({"ERROR"}, say("Blender reads this clip otherwise than the engine: show '{name}' here, and draw on that.", name=shown.name))
-            return None
-        if footage.slips(clip, request.standing_of(clip, context.scene).folders.get("frames")):
-            self.report({"ERROR"}, say("Blender reads this clip otherwise than the engine: press Import, and draw on the frames that come with it."))
-            return None
-        return shown
 
 
 class OnMask(OnCanvas):

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty
 
-from .canvas import OnCanvas, OnMask, beside_results, draw_canvas
+from .canvas import OnCanvas, OnMask, beside_results, canvas_of
 from .clips import clip_of
 from .importers import place
 from .languages import CONTEXT, say
@@ -46,7 +46,7 @@ class UNFLATTEN_OT_use_mask(OnMask, bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        clip, canvas, mask = clip_of(context), self.canvas(context), self.find_mask(context)
+        clip, canvas, mask = clip_of(context), canvas_of(self, context), self.find_mask(context)
         if canvas is None or mask is None:
             return {"CANCELLED"}
         size = tuple(canvas.size)
@@ -75,7 +75,7 @@ class UNFLATTEN_OT_use_markers(OnCanvas, bpy.types.Operator):
     outside: BoolProperty(name="Outside", translation_context=CONTEXT, description="They lie on what is not the subject", default=False, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        clip, canvas = clip_of(context), self.canvas(context)
+        clip, canvas = clip_of(context), canvas_of(self, context)
         if canvas is None:
             return {"CANCELLED"}
         number = frame_of(canvas, context.scene)
@@ -114,7 +114,6 @@ class UNFLATTEN_PT_drawn(OfClip, bpy.types.Panel):
     bl_parent_id = "UNFLATTEN_PT_mattes"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_canvas(self.layout, context)
         column = self.layout.column(align=True)
         column.operator("unflatten.use_mask", icon="MOD_MASK")
         column.operator("unflatten.use_mask", text=say("Only its box"), icon="SHADING_BBOX").box = True

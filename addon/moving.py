@@ -6,7 +6,7 @@ import shutil
 
 import bpy
 
-from .canvas import OnMask, beside_results, draw_canvas
+from .canvas import OnMask, beside_results, canvas_of
 from .clips import clip_of
 from .importers import place
 from .languages import say
@@ -28,7 +28,7 @@ class UNFLATTEN_OT_mask_moves(OnMask, InSlices, bpy.types.Operator):
 
     def begin(self, context: bpy.types.Context) -> Steps | None:
         """Fill the mask on every frame."""
-        canvas, mask = self.canvas(context), self.find_mask(context)
+        canvas, mask = canvas_of(self, context), self.find_mask(context)
         return None if canvas is None or mask is None else self._filled(context.scene, clip_of(context), canvas, mask)
 
     def _filled(self, scene: bpy.types.Scene, clip: bpy.types.MovieClip, canvas: bpy.types.MovieClip, mask: bpy.types.Mask) -> Steps:
@@ -60,7 +60,6 @@ class UNFLATTEN_PT_moving(OfClip, bpy.types.Panel):
     bl_parent_id = "UNFLATTEN_PT_movers"
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_canvas(self.layout, context)
         self.layout.operator("unflatten.mask_moves", icon="MOD_MASK")
 
 

@@ -9,6 +9,7 @@ import bpy
 from ..engine.contract.option import Option, describe
 from ..engine.contract.stages import BY_NAME, STAGES
 from . import desk, jobs, machine, preferences, request, retiming, settings, weights
+from .canvas import draw_canvas
 from .clips import clip_of
 from .job import Job
 from .languages import say
@@ -53,6 +54,7 @@ class UNFLATTEN_PT_main(Sidebar, bpy.types.Panel):
             draw_outcome(layout, job)
         if clip.unflatten.results or request.drawn_standing(clip, context.scene).folders:
             layout.operator("unflatten.import_results", icon="IMPORT")
+        draw_canvas(layout, context)
 
 
 class UNFLATTEN_PT_clip(OfClip, bpy.types.Panel):

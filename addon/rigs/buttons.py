@@ -12,7 +12,7 @@ from ..importers import depth, footage, native
 from ..languages import CONTEXT, say
 from ..sidebar import OfClip
 from . import composite, dolly_zoom, focus, insertion, new_view, surface
-from .eyedropper import Eyedropper, place_on_plate
+from .eyedropper import Eyedropper
 
 
 class _OnDepth(OnImported):
@@ -27,21 +27,8 @@ class _Pick(Eyedropper, _OnDepth):
     x: FloatProperty(name="X", translation_context=CONTEXT, description="Part of the plate's width, from the left", default=0.5, min=0.0, max=1.0)
     y: FloatProperty(name="Y", translation_context=CONTEXT, description="Part of the plate's height, from the top", default=0.5, min=0.0, max=1.0)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
-            return self.execute(context)
-        return self.begin(context, f"{say(self.bl_label)}: {say('click on the plate; Esc leaves')}")
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            return self.leave(context, {"CANCELLED"})
-        if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"}
-        clicked = place_on_plate(context, event)
-        if clicked is None:
-            return {"RUNNING_MODAL"}
-        self.x, self.y = clicked
-        return self.leave(context, self.execute(context))
+    def take(self, places: list[float]) -> None:
+        self.x, self.y = places
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = clip_of(context)

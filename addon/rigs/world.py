@@ -18,7 +18,7 @@ from ..importers import depth, place
 from ..languages import CONTEXT, say
 from ..sidebar import OfClip
 from . import surface
-from .eyedropper import Eyedropper, place_on_plate
+from .eyedropper import Eyedropper
 
 NEAR = 0.03  # of the picture's width, within which a click means a recovered point
 UP = Vector((0, 0, 1))
@@ -83,25 +83,8 @@ class _Pick(Eyedropper, OnImported):
 
     bl_options = {"REGISTER", "UNDO"}
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if context.space_data is None or context.space_data.type != "CLIP_EDITOR":
-            return self.execute(context)
-        self._picked: list[float] = []
-        return self.begin(context, f"{say(self.bl_label)}: {say('click {count} places on the plate; Esc leaves', count=self.count)}")
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            return self.leave(context, {"CANCELLED"})
-        if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"}
-        clicked = place_on_plate(context, event)
-        self._picked += clicked or ()
-        left = self.count - len(self._picked) // 2
-        context.workspace.status_text_set(f"{say(self.bl_label)}: {say('{count} more; Esc leaves', count=left)}")
-        if left:
-            return {"RUNNING_MODAL"}
-        self.spots = self._picked
-        return self.leave(context, self.execute(context))
+    def take(self, places: list[float]) -> None:
+        self.spots = places
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         clip = clip_of(context)
