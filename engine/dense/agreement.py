@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from .shot import Shot
 
 Tensor = torch.Tensor
+TILE = 1 << 17  # values worked on at once on a CPU, so that they stay in its cache
 SPREAD = 0.03  # relative difference of depth up to which two frames speak of the same surface
 
 
@@ -87,22 +88,30 @@ def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
     points = (here.rays * here.depth[..., None]) @ relative[:3, :3].T + relative[:3, 3]
     place = pixels(points, there.view)
-    found = sample(torch.cat([there.depth[None], there.confidence[None], there.rays.permute(2, 0, 1)]), place)
-    back = torch.linalg.inv(relative)
-    depth = (found[0] * (found[2:] * back[2, :3, None, None]).sum(0)) + back[2, 3]
+    back = torch.linalg.inv(relative)[2]
+    there_seen = there.depth * (there.rays @ back[:3]) + back[3]  # how far off what is there would be here
+    depth, sure = sample(torch.stack([there_seen, there.confidence]), place)
     # Bilinear samples across a depth edge are no surface at all: the nearest pixel must agree with them.
-    nearest, moves = sample(torch.stack([there.depth, there.moving]), place, "nearest")
-    solid = ((nearest - found[0]).abs() < SPREAD * nearest) & (nearest > 0) & (moves < 0.5) & (depth > 0) & (points[..., 2] > 0)
-    return depth, found[1] * solid * inside(place, here.depth.shape)
+    nearest, barred = sample(torch.stack([there_seen, torch.maximum(there.moving, (there.depth <= 0).float())]), place, "nearest")
+    solid = ((nearest - depth).abs() < SPREAD * nearest) & (barred < 0.5) & (depth > 0) & (points[..., 2] > 0)
+    return depth, sure * solid * inside(place, here.depth.shape)
 
 
 def robust_mean(values: Tensor, weights: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
     """Of log depths [K, H, W] with weights: the weighted median, then Cauchy rounds about it; and the share of weight that agrees."""
-    order = values.argsort(0)
-    ranked, load = values.gather(0, order), weights.gather(0, order)
-    middle = (load.cumsum(0) >= 0.5 * load.sum(0)).float().argmax(0, keepdim=True)
-    mean = ranked.gather(0, middle)[0]
+    step = values.shape[1] if values.is_cuda else max(1, TILE // values[:, 0].numel())
+    bands = [_robust_mean(*parts, rounds) for parts in zip(values.split(step, 1), weights.split(step, 1))]
+    mean, share = (torch.cat(part) for part in zip(*bands))
+    return mean, share
+
+
+def _robust_mean(values: Tensor, weights: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+    ranked, order = values.sort(0)
+    load = weights.gather(0, order)
+    total = load.sum(0)
+    middle = (load.cumsum_(0) < 0.5 * total).sum(0, keepdim=True).clamp(max=len(values) - 1)
+    mean, share = ranked.gather(0, middle)[0], weights
     for _ in range(rounds):
-        share = weights / (1 + ((values - mean) / SPREAD) ** 2)
-        mean = (share * values).sum(0) / share.sum(0).clamp(min=1e-9)
-    return mean, share.sum(0) / weights.sum(0).clamp(min=1e-9)
+        share = weights / (values - mean).mul_(1 / SPREAD).square_().add_(1)
+        mean = (share * values).sum(0) / share.sum(0).clamp_(min=1e-9)
+    return mean, share.sum(0) / total.clamp_(min=1e-9)

@@ -18,7 +18,8 @@ from ..contract.options import ConsistentDepth
 from ..media.flow import grid
 from ..media.frames import read_depth
 from .agreement import Seen, carried, inside, robust_mean, sample, view
-from .shot import DOUBTED, Picture, Shot
+from .missed import Missed
+from .shot import Picture, Shot
 
 LEAP = 0.35  # of log depth, by which still points of other frames are another surface: what moved away left it, or they err
 
@@ -32,6 +33,7 @@ class Temporal:
         """`mend` makes frame number, depth and confidence into better ones before they are averaged."""
         self.shot, self.folder, self.options, self.device, self.mend = shot, depth, options, device, mend
         self._view = lru_cache(maxsize=2 * options.reach + 4)(self._load)
+        self._missed = Missed(shot, self._view, device)
 
     def _load(self, number: int) -> Seen | None:
         row = self.shot.row(number)
@@ -52,8 +54,7 @@ class Temporal:
             return nothing, nothing
         moving = here.moving > 0.5
         # Beside a mask lies what it missed of the mover: there, too, movers are heard along flow, and the cameras less.
-        doubt = torch.from_numpy((1 - self.shot.likely(number) / DOUBTED).clip(0, 1)).to(self.device)
-        doubt = torch.where(moving, 0 * doubt, doubt)
+        doubt = self._missed.doubt(number, here)
         floor = 0.05  # even the least sure depth has a voice
         values, weights = [here.depth.log()], [here.confidence + floor]
         for gap in range(1, self.options.reach + 1):

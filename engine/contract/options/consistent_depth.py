@@ -23,7 +23,7 @@ class ConsistentDepth:
         ),
     )
     strength: float = option(1.0, "Strength", "Weight of the neighbours against the frame itself", low=0.0, high=10.0)
-    reach: int = option(2, "Reach", "How many frames each way are averaged", low=0, high=16, unit="frames")
+    reach: int = option(3, "Reach", "How many frames each way are averaged", low=0, high=16, unit="frames")
     effort: float = option(1.0, "Effort", "Scene flow: how long it is learned, against the usual", low=0.05, high=20.0, only=LEARNED)
     size: int = option(384, "Learning size", "Scene flow: longest side at which it is learned", low=64, high=2048, unit="px", advanced=True, only=LEARNED)
     gaps: str = option("1,2,4,8", "Gaps", "Scene flow: distances in frames that are compared, separated by commas", advanced=True, only=LEARNED)

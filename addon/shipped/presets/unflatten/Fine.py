@@ -8,6 +8,6 @@ asked.flow.size = 1280
 asked.flow.preset = "fine"
 asked.solve.size = 1920
 asked.solve.tracks = 1600
-asked.consistent_depth.reach = 3
+asked.consistent_depth.reach = 4
 asked.cloud.step = 1
 asked.mattes.soft = "closed"
