@@ -97,7 +97,9 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
         found.append(f"{len(report['interpolated'])} frames could not be placed and are interpolated")
     if len(error) and report["error"]["mean"] > 1.2e-3 * width:
         found.append("the error is large for this picture size")
-    if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod":
+    sigma = report["focal"].get("sigma_percent")
+    loose = sigma is not None and sigma > 5
+    if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod" and not loose:  # else that is said below, in figures
         found.append("little parallax: distances and focal length are loose")
     if report["points"] < 100:
         found.append("few points carry the solve")
@@ -109,10 +111,9 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
         found.append(f"the scale may drift by {drift:.0f} % from the first half of the shot to the second")
     if report.get("readout", {}).get("error_left", 0.0) > 1:
         found.append("the readout that was given does not fit: the error has grown")
-    sigma = report["focal"].get("sigma_percent")
-    if sigma is not None and sigma > 5:
+    if loose:
         found.append(f"the focal length is only known to {sigma:.0f} %")
-    if sigma is not None and sigma > 15:
+    if loose and sigma > 15:
         found.append("give the focal length if you know it")
     return found
 

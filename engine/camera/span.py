@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
-from . import bundle, diagnosis, mapping, rolling, smooth, ways
+from . import bundle, diagnosis, mapping, rolling, smooth, ways, zooming
 from .answer import Question, Solved, missed, refuse
+from .bundle import State
 from .tracks import Tracks
 
+Array = NDArray[np.float64]
 SUSPECT = 1.2  # px of mean error over all still tracks
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
 LEFT = 2.0  # what turns leave, in units of what any travel would leave, above which travel is tried
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
-GLANCE = 120  # views at which a zoom is tried before it is solved
+GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
-BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed
+BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
 
 def solve(question: Question) -> Solved:
@@ -66,27 +68,38 @@ def _solved(question: Question) -> Solved:
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
     """The answer with one focal length, or that of a zoom where it explains clearly more."""
-    ratio, left = _if_it_zoomed(fixed, question.options.loss)
+    curve, left = _if_it_zoomed(fixed, question.options.loss)
+    low, high = np.quantile(curve, [0.05, 0.95])
+    ratio = float(np.exp(high - low))
     if not (_suspicious(fixed) or (ratio > 1.03 and left < 0.98)):
         return fixed
     if ratio > WIDE and left < RATHER:
         fixed = replace(fixed, doubt="a zoom would explain the tracks somewhat better: the focal length is not to be trusted")
     try:
-        if question.views > GLANCE and not _glance_says_zoom(question, tracks, found, fixed):
+        glance = question.views > GLANCE
+        if glance and not _glance_says_zoom(question, tracks, found, fixed, curve):
             return fixed
         zoomed = ways.travelled(question, tracks, found, True)
     except (ShotFailure, ChildFailure):
         return fixed
-    return zoomed if zoomed.miss < BETTER * fixed.miss else fixed
+    sure = BETTER * zoomed.miss < fixed.miss if glance else _better(zoomed, fixed.state, tracks, question.options.loss)
+    return zoomed if sure else fixed
 
 
-def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> bool:
-    """Whether a zoom explains clearly more of some views, evenly spread: a focal length for each of thousands takes minutes."""
-    every = -(-question.views // GLANCE)
-    some = tracks.where(tracks.shared(tracks.view % every == 0, 3))
-    few = replace(some, view=some.view // every).long(3)
-    zoomed = ways.travelled(replace(question, views=-(-question.views // every)), few, found, True)
-    return zoomed.miss < BETTER * missed(fixed.state, some)
+def _better(zoomed: Solved, fixed: State, tracks: Tracks, loss: float) -> bool:
+    return zoomed.miss < BETTER * missed(fixed, tracks) or zooming.worth(fixed, zoomed.state, tracks, loss)
+
+
+def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved, curve: Array) -> bool:
+    """Whether the stretch of the shot where it would zoom most asks for a zoom: a focal length for each of thousands of views takes minutes."""
+    starts = np.arange(question.views - GLANCE + 1)
+    start = int(starts[np.argmax([np.ptp(curve[first : first + GLANCE]) for first in starts])])
+    views = slice(start, start + GLANCE)
+    few = tracks.where((tracks.view >= start) & (tracks.view < views.stop))
+    few = replace(few, view=few.view - start).long(3)
+    zoomed = ways.travelled(replace(question, views=GLANCE), few, found, True)
+    part = replace(fixed.state, focal=fixed.state.focal[views], pose=fixed.state.pose[views], posed=fixed.state.posed[views])
+    return _better(zoomed, bundle.triangulated(part, few, mapping.COARSE), few, question.options.loss)
 
 
 def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
@@ -114,18 +127,19 @@ def _suspicious(fixed: Solved) -> bool:
     return fixed.miss > SUSPECT or not 0.45 < share < 2.2 or abs(fixed.state.distortion[0]) > 0.4
 
 
-def _if_it_zoomed(fixed: Solved, loss: float) -> tuple[float, float]:
-    """How much longer the longest focal length would be than the shortest, were there one for each view, and the part of the error left then."""
+def _if_it_zoomed(fixed: Solved, loss: float) -> tuple[Array, float]:
+    """Log focal lengths [V], were there one for each view, and the part of the error left then."""
     state = replace(fixed.state, posed=bundle.spread(fixed.state, TRIED))
     rows = fixed.fits & state.posed[fixed.tracks.view]
     try:
         freed = ways.zoomed(state, fixed.tracks, rows, loss, 6, ways.STEER)
     except (RuntimeError, np.linalg.LinAlgError):
-        return 1.0, 1.0
-    low, high = np.quantile(freed.focal[state.posed], [0.05, 0.95])
+        return np.log(fixed.state.focal), 1.0
     before = state.errors(fixed.tracks)[rows]
     after = bundle.triangulated(freed, fixed.tracks, mapping.FINE).errors(fixed.tracks)[rows]
-    return float(high / low), float(np.minimum(after, 4).mean() / max(np.minimum(before, 4).mean(), 1e-9))
+    some = np.flatnonzero(state.posed)
+    curve = np.interp(np.arange(len(state.posed)), some, np.log(freed.focal[some]))
+    return curve, float(np.minimum(after, 4).mean() / max(np.minimum(before, 4).mean(), 1e-9))
 
 
 def _still(tracks: Tracks) -> Tracks:

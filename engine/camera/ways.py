@@ -20,7 +20,7 @@ from .tracks import Tracks
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view, at least, that adjust a zoom and judge a focal length
 JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
-ROUNDS = 60  # of our own adjustment of a zoom
+ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
 TOLD = 0.05  # standard error of log focal length that a file's word is given
@@ -42,8 +42,7 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
         raise unsolved(int(state.posed.sum()), views)
     method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
     if zoom:
-        per_view = int(np.clip(mapping.ALL // views, STEER, mapping.PER_VIEW[1]))
-        state = bundle.triangulated(zoomed(state, tracks, fits, options.loss, ROUNDS, per_view), tracks, mapping.FINE)
+        state = _settled(state, tracks, fits, options.loss)
         fits = state.errors(tracks) < mapping.FINE
     sigma = 0.0 if known else _focal_sigma(state, tracks, fits, options.loss, zoom)
     if not (zoom or known) and (sigma is None or sigma > LOOSE or focal.odd(state)):
@@ -52,6 +51,22 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def _settled(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float) -> State:
+    """The state with the likeliest focal lengths, first by the observations in `fits` [N].
+
+    With a wrong lens what is near does not fit, so all are asked again.
+    """
+    per_view = int(np.clip(mapping.ALL // len(state.posed), STEER, mapping.PER_VIEW[1]))
+    for _ in range(ASKED):
+        before = state.focal[state.posed]
+        state = bundle.triangulated(zoomed(state, tracks, fits, loss, ROUNDS, per_view), tracks, mapping.COARSE)
+        fits = state.errors(tracks) < mapping.COARSE
+        sigma = _focal_sigma(state, tracks, fits, loss, True) or 1.0
+        if abs(np.log(state.focal[state.posed] / before).mean()) < focal.CLOSE * sigma:
+            break
+    return bundle.triangulated(state, tracks, mapping.FINE)
 
 
 def zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, rounds: int, per_view: int) -> State:

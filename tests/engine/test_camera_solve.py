@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from camera_tracks import SIZE, make, moment, path
 
-from engine.camera import adjust, answer, bundle, certainty, diagnosis, equations, focal, lenses, shutter, smooth, span, tripod, unknowns
+from engine.camera import adjust, answer, bundle, certainty, diagnosis, equations, focal, lenses, shutter, smooth, span, tripod, unknowns, zooming
 from engine.camera.tracks import Tracks
 from engine.contract.options import Solve
 from engine.failures import ShotFailure
@@ -120,6 +120,18 @@ def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) ->
     monkeypatch.setattr(span, "GLANCE", 0)
     monkeypatch.setattr(span, "_glance_says_zoom", lambda *a: False)
     assert "zoom" in span._or_zoomed(question, tracks, answer.diagnosis, answer).doubt
+
+
+@pytest.mark.parametrize("range_", [0.0, 0.06])
+def test_a_focal_length_for_each_view_must_be_worth_it(range_: float) -> None:
+    """Where nothing zooms, many focal lengths still explain a little more; a slight zoom explains surely more."""
+    views, poses = 24, path(24)
+    zoom = 480 * np.exp(range_ * np.linspace(-0.5, 0.5, views))
+    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=150).long(3)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    truth = bundle.State(SIZE, zoom, np.zeros(4), invert(poses), np.ones(views, bool), blank)
+    fixed, zoomed = (bundle.triangulated(replace(truth, focal=lens_), tracks, 4.0) for lens_ in (np.full(views, 480.0), zoom))
+    assert zooming.worth(fixed, zoomed, tracks, 0.3) == (range_ > 0)
 
 
 def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
