@@ -19,6 +19,7 @@ from .unknowns import Bundle, of_state, to_state
 
 SETTLED = 0.02  # growth of the log likelihood in a round that calls for no further one: a fifth of a standard error is left
 CREEPS = 1e-3  # the same of a zoom, whose many focal lengths gain little by little
+TRIES = {False: 6, True: 2}  # dampings, each ten times the last, that a step is tried with; it is rarely damping that a bent loss lacks
 BENT, CLOSE = 0.01, 1.0  # gain of a round, part of the cost or (a zoom, whose valley is long) of the log likelihood, below which the loss bends too
 
 
@@ -41,7 +42,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bun
     damping, best, near = 1e-6, _cost(bundle, tracks, loss), False
     for _ in range(rounds):
         system, start = System(bundle, tracks, loss, near), damping
-        for _ in range(6):
+        for _ in range(TRIES[near]):
             trial = bundle.moved(*system.step(damping))
             cost = _cost(trial, tracks, loss)
             if cost < best:

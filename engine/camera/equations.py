@@ -26,12 +26,13 @@ class System:
 
     def __init__(self, bundle: Bundle, tracks: Tracks, loss: float, bent: bool = False) -> None:
         self.bundle, self.tracks, views, own, shared = bundle, tracks, len(bundle.rotation), bundle.own, bundle.shared
-        self.residual = residual = bundle.residuals(tracks).T
-        far = (residual**2).sum(0) / loss**2
+        self.residual, *slopes = bundle.slopes(tracks)
+        square = self.residual[0] ** 2 + self.residual[1] ** 2
+        far = square / loss**2
         weight = np.sqrt(1 / (1 + far))
-        a, s, p = (x * weight for x in bundle.jacobians(tracks))
-        residual = residual * weight
-        self.spread, self.weight, self.flat = spread(bundle, tracks, loss), weight, np.ones(1)
+        a, s, p = (x * weight for x in slopes)
+        residual = self.residual * weight
+        self.spread, self.weight, self.flat = _spread(square, bundle, loss), weight, np.ones(1)
         self.way = residual / np.maximum(np.sqrt(far) * weight * loss, 1e-12)  # [2, N] each residual's direction
         if bent:
             self.flat = np.sqrt(np.maximum((1 - far) / (1 + far), FLATTEST))
@@ -80,7 +81,8 @@ class System:
 
     def _flattened(self, slope: Array) -> Array:
         """Weighted slopes of the residuals [..., 2, N], less along them as the loss flattens."""
-        return slope - ((1 - self.flat) * (slope * self.way).sum(-2))[..., None, :] * self.way
+        along = slope[..., 0, :] * self.way[0] + slope[..., 1, :] * self.way[1]
+        return slope - ((1 - self.flat) * along)[..., None, :] * self.way
 
     def step(self, damping: float) -> tuple[Array, Array]:
         """The damped Gauss-Newton step of the unknowns [C] and the points [P, 3], bent as the residuals bend along it."""
@@ -112,8 +114,9 @@ class System:
     def _pull(self, residual: Array) -> tuple[Array, Array]:
         """The gradient by the unknowns [C] and by the points [3, P] that such residuals [2, N] would have."""
         a, s, p = self.slopes
-        by_view = [(a[:, :, some] * residual[:, some]).sum((1, 2)) for some in self.tracks.views(len(self.bundle.rotation))]
-        by_points = _summed((p * residual).sum(1), self.tracks.track, len(self.bundle.points))
+        along = a[:, 0] * residual[0] + a[:, 1] * residual[1]
+        by_view = [along[:, some].sum(1) for some in self.tracks.views(len(self.bundle.rotation))]
+        by_points = _summed(p[:, 0] * residual[0] + p[:, 1] * residual[1], self.tracks.track, len(self.bundle.points))
         return np.concatenate([np.array(by_view).ravel(), (s * residual).sum((1, 2))]), by_points
 
     def _length(self, step: Array, points: Array) -> float:
@@ -128,8 +131,8 @@ class System:
         """Roots [3, 3, P] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
         half = _root_of_inverse(self.blocks, damping)
         of_view = half[:, :, self.tracks.track]
-        own, shared = (np.stack([sum(c[:, i] * h[i, j] for i in range(j + 1)) for j in range(3)], 1) for c, h in
-                       ((self.cross, of_view), (self.shared_cross, half)))
+        own, shared = (np.stack([c[:, 0] * h[0, 0], c[:, 0] * h[0, 1] + c[:, 1] * h[1, 1], c[:, 0] * h[0, 2] + c[:, 1] * h[1, 2] + c[:, 2] * h[2, 2]], 1)
+                       for c, h in ((self.cross, of_view), (self.shared_cross, half)))
         cross = normal.coupling(own, shared, self.tracks.view, self.tracks.track, len(self.bundle.rotation))
         diagonal = self.normal.diagonal()
         return half, cross, normal.raised(self.normal - cross @ cross.T, damping * diagonal + self._gauge(diagonal))
@@ -165,7 +168,11 @@ class System:
 
 def spread(bundle: Bundle, tracks: Tracks, loss: float) -> float:
     """Variance in square px of what is left of the observations, by their weights."""
-    square = (bundle.residuals(tracks) ** 2).sum(1)
+    return _spread((bundle.residuals(tracks) ** 2).sum(1), bundle, loss)
+
+
+def _spread(square: Array, bundle: Bundle, loss: float) -> float:
+    """The same of square residuals [N]."""
     freedom = 2 * len(square) - bundle.own * len(bundle.rotation) - bundle.shared - 2 * len(bundle.points)
     return float((square / (1 + square / loss**2)).sum() / max(freedom, 1))
 
@@ -188,7 +195,7 @@ def _summed(values: Array, track: NDArray[np.int64], count: int) -> Array:
 
 def _triangle(p: Array) -> Array:
     """[3, 2, N] -> [6, N]: the products of its rows, xx xy xz yy yz zz, summed over the two residuals."""
-    return np.stack([(p[i] * p[j]).sum(0) for i in range(3) for j in range(i, 3)])
+    return np.stack([p[i, 0] * p[j, 0] + p[i, 1] * p[j, 1] for i in range(3) for j in range(i, 3)])
 
 
 def _root_of_inverse(blocks: Array, damping: float) -> Array:

@@ -52,38 +52,43 @@ class Bundle:
 
     def residuals(self, tracks: Tracks) -> Array:
         """[N, 2] px."""
-        error = self._project(tracks)[0] - tracks.xy
-        return error if self.late is None else error + self.readout * self.late
+        return self._missed(tracks, self._seen(tracks)[0]).T
 
-    def _project(self, tracks: Tracks) -> tuple[Array, Array, Array, Array, Array]:
-        turned = np.einsum("nij,nj->ni", self.rotation[tracks.view], self.points[tracks.track])
-        local = turned + self.translation[tracks.view]
-        depth = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
-        flat = local[:, :2] / depth[:, None]
-        focal = np.exp(self.log_focal[tracks.view])
-        return lens.distort(flat, self.distortion) * focal[:, None] + self.centre, turned, flat, 1 / depth, focal
+    def _missed(self, tracks: Tracks, seen: Array) -> Array:
+        """[2, N] px by which pixels [2, N], counted from the picture's centre, miss the observations."""
+        error = seen + (self.centre - tracks.xy).T
+        return error if self.late is None else error + self.readout * self.late.T
 
-    def jacobians(self, tracks: Tracks) -> tuple[Array, Array, Array]:
-        """Of the residuals by the view's unknowns [own, 2, N], the shared ones [shared, 2, N], and the point [3, 2, N].
+    def _seen(self, tracks: Tracks) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """Pixels [2, N] from the picture's centre; then what leads there: rotation [3, 3, N], turned point [3, N], ideal coordinates
+        [2, N], inverse depth [N] and focal length [N]. Observations come last: what is done to each of them is done to all in a row."""
+        turn = self.rotation.transpose(1, 2, 0)[:, :, tracks.view]
+        x, y, z = self.points.T[:, tracks.track]
+        turned = turn[:, 0] * x
+        turned += turn[:, 1] * y
+        turned += turn[:, 2] * z
+        x, y, z = turned + self.translation.T[:, tracks.view]
+        near = 1 / np.where(np.abs(z) < 1e-9, 1e-9, z)
+        flat = np.stack([x * near, y * near])
+        focal = np.exp(self.log_focal)[tracks.view]
+        return np.stack(lens.bent(*flat, self.distortion)) * focal, turn, turned, flat, near, focal
 
-        Observations come last: what is done to each of them is done to all in a row.
-        """
-        xy, turned, flat, near, focal = self._project(tracks)
-        x, y = np.ascontiguousarray(flat.T)
-        bent = np.moveaxis(lens.distort_jacobian(flat, self.distortion), 0, -1) * (focal * near)  # [2, 2, N]
-        by_local = np.stack([bent[:, 0], bent[:, 1], -(bent[:, 0] * x + bent[:, 1] * y)])
-        tx, ty, tz = turned.T
+    def slopes(self, tracks: Tracks) -> tuple[Array, Array, Array, Array]:
+        """The residuals [2, N], and their slopes by the view's unknowns [own, 2, N], the shared ones [shared, 2, N], and the point [3, 2, N]."""
+        seen, turn, turned, (x, y), near, focal = self._seen(tracks)
+        along, cross, down = (part * (focal * near) for part in lens.slopes(x, y, self.distortion))
+        by_local = np.array([(along, cross), (cross, down), (-(along * x + cross * y), -(cross * x + down * y))])
+        tx, ty, tz = turned
         by_turn = np.stack([ty * by_local[2] - tz * by_local[1], tz * by_local[0] - tx * by_local[2], tx * by_local[1] - ty * by_local[0]])
-        by_focal = np.ascontiguousarray((xy - self.centre).T)[None]
+        by_focal = seen[None]
         own = [by_turn] + ([] if self.turning else [by_local]) + ([by_focal] if self.zooming else [])
         shared = [np.zeros((0, 2, len(x)))] + ([] if self.zooming or self.known else [by_focal])
         r2, xx, yy, xy2 = x * x + y * y, x * x, y * y, 2 * x * y
         by_lens = ((x * r2, y * r2), (x * r2 * r2, y * r2 * r2), (xy2, r2 + 2 * yy), (r2 + 2 * xx, xy2))
         shared += [(np.stack(by_lens[k]) * focal)[None] for k in self.free]
         shared += [] if self.late is None else [self.late.T[None]]
-        turn = np.moveaxis(self.rotation, 0, -1)[:, :, tracks.view]  # [3, 3, N]
-        by_point = np.stack([sum(by_local[i] * turn[i, j] for i in range(3)) for j in range(3)])
-        return np.concatenate(own), np.concatenate(shared), by_point
+        by_point = np.stack([by_local[0] * turn[0, j] + by_local[1] * turn[1, j] + by_local[2] * turn[2, j] for j in range(3)])
+        return self._missed(tracks, seen), np.concatenate(own), np.concatenate(shared), by_point
 
     def moved(self, step: Array, points: Array) -> Bundle:
         """After a step of all unknowns and of the points."""

@@ -13,25 +13,30 @@ Array = NDArray[np.float64]
 
 def distort(xy: Array, distortion: Array) -> Array:
     """Ideal normalised coordinates [..., 2] -> where the lens puts them (Brown 1966, as in OpenCV)."""
-    k1, k2, p1, p2 = np.moveaxis(np.asarray(distortion, np.float64), -1, 0)
-    x, y = xy[..., 0], xy[..., 1]
-    r2 = x * x + y * y
+    return np.stack(bent(xy[..., 0], xy[..., 1], np.asarray(distortion, np.float64)), -1)
+
+
+def bent(x: Array, y: Array, distortion: Array) -> tuple[Array, Array]:
+    """`distort` of coordinates [...] that lie apart."""
+    k1, k2, p1, p2 = (distortion[..., k] for k in range(4))
+    xx, yy, xy2 = x * x, y * y, 2 * x * y
+    r2 = xx + yy
     radial = 1 + r2 * (k1 + r2 * k2)
-    return np.stack(
-        [x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x), y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y], -1
-    )
+    return x * radial + p1 * xy2 + p2 * (r2 + 2 * xx), y * radial + p1 * (r2 + 2 * yy) + p2 * xy2
+
+
+def slopes(x: Array, y: Array, distortion: Array) -> tuple[Array, Array, Array]:
+    """Derivatives [...] of `bent`: of the first by x, of either by the other's coordinate, of the second by y."""
+    k1, k2, p1, p2 = (distortion[..., k] for k in range(4))
+    r2 = x * x + y * y
+    radial, slope = 1 + r2 * (k1 + r2 * k2), 2 * (k1 + 2 * k2 * r2)
+    return radial + x * x * slope + 2 * p1 * y + 6 * p2 * x, x * y * slope + 2 * p1 * x + 2 * p2 * y, radial + y * y * slope + 6 * p1 * y + 2 * p2 * x
 
 
 def distort_jacobian(xy: Array, distortion: Array) -> Array:
     """Derivative [..., 2, 2] of `distort` by the ideal coordinates."""
-    k1, k2, p1, p2 = np.moveaxis(np.asarray(distortion, np.float64), -1, 0)
-    x, y = xy[..., 0], xy[..., 1]
-    r2 = x * x + y * y
-    radial, slope = 1 + r2 * (k1 + r2 * k2), 2 * (k1 + 2 * k2 * r2)
-    cross = x * y * slope + 2 * p1 * x + 2 * p2 * y
-    top = np.stack([radial + x * x * slope + 2 * p1 * y + 6 * p2 * x, cross], -1)
-    bottom = np.stack([cross, radial + y * y * slope + 6 * p1 * y + 2 * p2 * x], -1)
-    return np.stack([top, bottom], -2)
+    along, cross, down = slopes(xy[..., 0], xy[..., 1], np.asarray(distortion, np.float64))
+    return np.stack([np.stack([along, cross], -1), np.stack([cross, down], -1)], -2)
 
 
 def undistort(xy: Array, distortion: Array, rounds: int = 8) -> Array:
@@ -40,13 +45,15 @@ def undistort(xy: Array, distortion: Array, rounds: int = 8) -> Array:
     ideal = xy.copy()
     if not np.any(distortion):
         return ideal
+    x, y = ideal[..., 0], ideal[..., 1]
     for _ in range(rounds):
-        (a, b), (c, d) = np.moveaxis(distort_jacobian(ideal, distortion), (-2, -1), (0, 1))
-        ex, ey = np.moveaxis(distort(ideal, distortion) - xy, -1, 0)
-        det = a * d - b * c
+        a, b, d = slopes(x, y, distortion)
+        ex, ey = bent(x, y, distortion)
+        ex, ey = ex - xy[..., 0], ey - xy[..., 1]
+        det = a * d - b * b
         det = np.where(np.abs(det) < 0.05, np.where(det < 0, -0.05, 0.05), det)
-        ideal = ideal - np.clip(np.stack([d * ex - b * ey, a * ey - c * ex], -1) / det[..., None], -0.5, 0.5)
-    return ideal
+        x, y = x - np.clip((d * ex - b * ey) / det, -0.5, 0.5), y - np.clip((a * ey - b * ex) / det, -0.5, 0.5)
+    return np.stack([x, y], -1)
 
 
 def project(points: Array, focal: Array, centre: Array, distortion: Array) -> Array:

@@ -10,9 +10,12 @@ Array = NDArray[np.float64]
 
 def skew(v: Array) -> Array:
     """[..., 3] -> [..., 3, 3] with skew(v) @ w = v x w."""
-    x, y, z = np.moveaxis(np.asarray(v, np.float64), -1, 0)
-    o = np.zeros_like(x)
-    return np.stack([np.stack([o, -z, y], -1), np.stack([z, o, -x], -1), np.stack([-y, x, o], -1)], -2)
+    v = np.asarray(v, np.float64)
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    out = np.zeros((*v.shape, 3))
+    out[..., 0, 1], out[..., 0, 2], out[..., 1, 2] = -z, y, -x
+    out[..., 1, 0], out[..., 2, 0], out[..., 2, 1] = z, -y, x
+    return out
 
 
 def rotation_from_vector(v: Array) -> Array:

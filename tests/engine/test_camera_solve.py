@@ -244,7 +244,7 @@ def test_jacobians_agree_with_differences(turning: bool, zooming: bool) -> None:
         camera[:, :3, :3], np.zeros((views, 3)) if turning else camera[:, :3, 3], np.full(views, np.log(500.0)), np.array([-0.05, 0.01, 0.003, -0.002]),
         points / (np.linalg.norm(points, axis=1, keepdims=True) if turning else 1), np.array([320.0, 180]), turning, zooming, free=(0, 1, 2, 3),
     )
-    own, shared, by_point = bundle.jacobians(tracks)
+    _, own, shared, by_point = bundle.slopes(tracks)
     before, tiny = bundle.residuals(tracks), 1e-6
     for k in range(bundle.own):
         step = np.zeros(views * bundle.own + bundle.shared)
