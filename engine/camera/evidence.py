@@ -54,11 +54,11 @@ class _Pair:
         return np.minimum(self.motion.residual(self.a, self.b, parallax) / noise, CAP).astype(np.float32)
 
 
-def texture(grey: Picture) -> Picture:
-    """How well flow can be believed [H, W], 0..1: flat places borrow their flow from their neighbours."""
+def texture(grey: Picture, half: float = FLAT) -> Picture:
+    """How well flow can be believed [H, W], 0..1, half at a gradient of `half`: flat places borrow their flow from their neighbours."""
     across, down = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32), cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
     energy = cv2.boxFilter(across * across + down * down, -1, (9, 9))
-    return energy / (energy + np.float32(FLAT**2))
+    return energy / (energy + np.float32(half**2))
 
 
 def spread(evidence: Picture, weight: Picture, guide: Picture, radius: int, smooth: float) -> Picture:

@@ -44,7 +44,7 @@ def sharpen(
     reach = max(2, round(REACH * rho.shape[1]))
     near, far = nearest_and_farthest(rho, reliable, reach)
     # On a plane, however slanted, the mean of a square is its middle.
-    bent = (rho - _box(rho[None], reach)[0]).abs() > BEND * rho
+    bent = (rho - over_square(rho[None], reach)[0]).abs() > BEND * rho
     edge = (near > JUMP * far) & (_greatest((steep | bent).float(), reach) > 0)
     if not witnesses or not bool(edge.any()):
         return rho, weight
@@ -104,13 +104,13 @@ def slope(picture: Tensor) -> Tensor:
 
 def guided(costs: Tensor, picture: Tensor, reach: int) -> Tensor:
     """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of the colours [3, H, W], 0..1."""
-    mean, level = _box(picture, reach), _box(costs, reach)
-    spread = _box((picture[:, None] * picture[None]).flatten(0, 1), reach).unflatten(0, (3, 3)) - mean[:, None] * mean[None]
+    mean, level = over_square(picture, reach), over_square(costs, reach)
+    spread = over_square((picture[:, None] * picture[None]).flatten(0, 1), reach).unflatten(0, (3, 3)) - mean[:, None] * mean[None]
     spread = spread + SHADE**2 * torch.eye(3, dtype=costs.dtype, device=costs.device)[..., None, None]
-    shared = torch.stack([_box(costs * colour, reach) - level * middle for colour, middle in zip(picture, mean)])
+    shared = torch.stack([over_square(costs * colour, reach) - level * middle for colour, middle in zip(picture, mean)])
     slopes = torch.einsum("ijhw,jkhw->ikhw", inverted(spread), shared)
     offset = level - (slopes * mean[:, None]).sum(0)
-    return sum(_box(part, reach) * colour for part, colour in zip(slopes, picture)) + _box(offset, reach)
+    return sum(over_square(part, reach) * colour for part, colour in zip(slopes, picture)) + over_square(offset, reach)
 
 
 def inverted(square: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ def inverted(square: Tensor) -> Tensor:
     return torch.stack([first, second, third]) / (rr * first[0] + rg * first[1] + rb * first[2])
 
 
-def _box(values: Tensor, reach: int) -> Tensor:
+def over_square(values: Tensor, reach: int) -> Tensor:
     """Mean over squares of [K, H, W], cut at the border: one axis after the other, by sums of shifted copies, of which a pooling is slower."""
     for axis in (1, 2):
         length = values.shape[axis]
@@ -183,7 +183,7 @@ def apart(picture: Tensor, seen: Tensor) -> Tensor:
 
 def over_patch(values: Tensor) -> Tensor:
     """Means of [K, H, W] over a patch."""
-    return _box(values, PATCH // 2)
+    return over_square(values, PATCH // 2)
 
 
 def better_half(differences: list[Tensor]) -> Tensor:

@@ -38,9 +38,13 @@ class Background:
 
 
 def background(
-    found: Estimate, mask: Mask, likely: Picture, picture: Picture, rays: Picture, witnesses: list[Witness], low: float, strength: float,
+    found: Estimate, mask: Mask, likely: Picture, sky: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float,
+    strength: float,
 ) -> Background:
-    """Fill the still scene behind `mask` and where parallax is blind; `likely` [H, W] says how surely a pixel moves, -1 still, 0 unknown."""
+    """Fill the still scene behind `mask` and where parallax is blind; `likely` [H, W] says how surely a pixel moves, -1 still, 0 unknown.
+
+    The `sky` [H, W] lies at `low`, and nothing is filled from it.
+    """
     device = found.rho.device
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
     rim = max(2, round(RIM * mask.shape[1]))
@@ -60,6 +64,7 @@ def background(
     # Surfaces also end where depth jumps: one step of JUMP in its logarithm tears as one of EDGE in colour.
     depths = _nearest(measured.clamp(min=low).log(), weight > 0) * (EDGE / JUMP)
     rho = fill(measured, weight, torch.cat([guide, depths[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
+    rho = torch.where(torch.from_numpy(sky).to(device), torch.full_like(rho, low), rho)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)

@@ -24,6 +24,7 @@ def write(room: Path, number: int, noise: float, found: Estimate, neighbours: li
             file, rho=found.rho.cpu().numpy(), certainty=certainty.cpu().numpy().astype(np.float16),
             residual=found.residual.cpu().numpy().astype(np.float16), noise=noise,
             frame=[one.number for one in neighbours], row=[one.row for one in neighbours], parallax=[one.parallax for one in neighbours],
+            gain=[one.gain for one in neighbours],
         )
 
 
@@ -35,7 +36,8 @@ def read(room: Path, number: int, noise: float, device: torch.device) -> tuple[E
     if float(held["noise"]) != noise:
         return None
     rho, certainty, residual = (torch.from_numpy(held[name].astype(np.float32)).to(device) for name in ("rho", "certainty", "residual"))
-    neighbours = [Neighbour(int(frame), int(row), float(parallax)) for frame, row, parallax in zip(held["frame"], held["row"], held["parallax"])]
+    told = zip(*(held[name].tolist() for name in ("frame", "row", "parallax", "gain")))
+    neighbours = [Neighbour(int(frame), int(row), parallax, gain) for frame, row, parallax, gain in told]
     return Estimate(rho, (certainty / rho).square(), residual), neighbours
 
 

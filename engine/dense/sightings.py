@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..camera.evidence import texture
 from ..geometry import triangulation
 from ..geometry.blobs import disc
 from ..media.flow import grid
@@ -19,7 +20,9 @@ from .shot import Mask, Picture, Shot
 WANTED = 0.025  # parallax, as a share of the picture's width, beyond which no farther neighbour is sought
 WIDEST = 4  # times the widest gap of the flow stage
 ALIKE = 0.08  # parallax, as a share of the width, up to which two pictures can be compared pixel by pixel
+DARK, BURNT = 16, 240  # of 255: what is darker or brighter tells nothing of exposure
 RIM = 4  # px: how far about a mask a mover may reach
+FAINT = 0.004  # gradient of a grey picture (0..1 per px) at which flow counts half for depth
 FAINTEST = 0.15  # px of parallax below which a neighbour tells nothing
 
 
@@ -30,6 +33,7 @@ class Neighbour:
     number: int
     row: int  # of its camera
     parallax: float  # px, median: what the flow holds beyond the camera's turn
+    gain: float  # how much brighter the frame shows the same things
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation
     seen = np.stack([_undistorted(shot, sight) for sight in useful])
     relative = np.stack([shot.relative(row, sight.row) for sight in useful])
     focal = np.array([shot.camera.focal[sight.row].mean() for sight in useful])
-    weight = np.stack([sight.valid for sight in useful])
+    # Where nothing shows, flow is borrowed from what is about it.
+    weight = texture(shot.grey(number).astype(np.float32) / 255, FAINT) * np.stack([sight.valid for sight in useful])
     parts = (torch.from_numpy(part.astype(np.float32)).to(device) for part in (seen, relative, focal, weight))
     return triangulation.sight(rays, *parts), useful
 
@@ -68,7 +73,7 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
         other, held = shot.neighbour(number, side * gap), shot.flow(number, side * gap)
         if other is None or held is None or shot.row(other) is None:
             continue
-        found.append(_sight(shot, row, other, *held))
+        found.append(_sight(shot, number, other, *held))
     widest = shot.gaps[-1]
     flow = held[0] if found and held is not None else None
     for k in range(2, WIDEST + 1):
@@ -80,7 +85,7 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
             break
         if k in (2, 4):
             flow, valid = _refine(shot, number, other, flow)
-            found.append(_sight(shot, row, other, flow, valid))
+            found.append(_sight(shot, number, other, flow, valid))
     return found
 
 
@@ -95,10 +100,9 @@ def telling(shot: Shot, number: int, sights: list[Near], most: int = 2) -> list[
 def witnesses(shot: Shot, number: int, sights: Sequence[Neighbour], device: torch.device) -> list[Witness]:
     """The pictures of neighbours, at the brightness of the frame, and what moves in them."""
     row = shot.row(number)
-    own = shot.picture(number).mean()
     return [
         Witness(
-            torch.from_numpy(shot.picture(sight.number) * float(own / max(shot.picture(sight.number).mean(), 1e-3))).to(device).permute(2, 0, 1),
+            torch.from_numpy(shot.picture(sight.number) * np.float32(sight.gain)).to(device).permute(2, 0, 1),
             view(shot, sight.row, device).spread(shot.size), torch.from_numpy(shot.relative(row, sight.row)).float().to(device),
             torch.from_numpy(cv2.dilate(shot.movers(sight.number).astype(np.float32), disc(RIM))).to(device)[None],
         )
@@ -106,12 +110,21 @@ def witnesses(shot: Shot, number: int, sights: Sequence[Neighbour], device: torc
     ]
 
 
-def _sight(shot: Shot, row: int, number: int, flow: Picture, valid: Mask) -> Sight:
+def _sight(shot: Shot, number: int, other: int, flow: Picture, valid: Mask) -> Sight:
     place = grid(shot.size) + flow
     inside = cv2.inRange(place, (0, 0), (shot.size[0] - 1, shot.size[1] - 1)) > 0
     valid = valid & inside
-    other = shot.row(number)
-    return Sight(number, other, _parallax(shot, row, other, flow, valid), flow, valid)
+    row = shot.row(other)
+    return Sight(other, row, _parallax(shot, shot.row(number), row, flow, valid), exposure(shot, number, other, place, valid), flow, valid)
+
+
+def exposure(shot: Shot, number: int, other: int, place: Picture, valid: Mask) -> float:
+    """How much brighter a frame shows things than another, along the flow: means over pictures change with what comes into them."""
+    some = (slice(4, None, 8), slice(4, None, 8))
+    own = shot.grey(number)[some].astype(np.float32)
+    seen = cv2.remap(shot.grey(other), *np.moveaxis(place[some], -1, 0), cv2.INTER_LINEAR).astype(np.float32)
+    told = valid[some] & (np.minimum(own, seen) > DARK) & (np.maximum(own, seen) < BURNT)
+    return float(np.median(own[told] / seen[told])) if told.any() else 1.0
 
 
 def _parallax(shot: Shot, row: int, other: int, flow: Picture, valid: Mask) -> float:

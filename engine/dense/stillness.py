@@ -7,7 +7,6 @@ about the pixel brings up the same colours there as the flow does, the pixel is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Iterator
 
 import numpy as np
@@ -18,8 +17,9 @@ from ..camera.evidence import texture
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
 from .agreement import sample
-from .edges import PATCH, Witness, apart, better_half, nearest_and_farthest, over_patch, unlike
+from .edges import PATCH, apart, better_half, nearest_and_farthest, over_patch, unlike
 from .layers import BELIEVED, typical
+from .shading import Sighted, detail, shaded
 from .shot import Mask, Picture
 
 Tensor = torch.Tensor
@@ -30,40 +30,50 @@ BEHIND = 0.95  # of the scene's inverse depth: what seems to lie farther, and hi
 NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
+PLAIN = 1.0  # times more where nothing shows
 CLEAR, PROOF = 0.7, 0.2  # weight of a suspect pixel whose colours a still point explains, and from which excess it does
+BARE = 0.1  # of the weight of texture that a place without any has at least
+LIT = 1.0  # weight of one that shows the texture of a still point under another light
+BETTER, MENDED = 0.1, 0.05  # by how much its texture is more alike at the depth of the scene about it, which then is off by so much
 BAND = 32  # rows worked on at once on a CPU, so that they stay in its cache
 SPREAD = 12.0  # how far a verdict reaches over one colour
 
 
-@dataclass(frozen=True)
-class Sighted:
-    """A neighbour and where the flow leads there: pixel indices [H, W, 2]."""
+def judge(
+    found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.ndarray, rays: Picture, guessed: Mask, sky: Mask, sensitivity: float,
+) -> tuple[Picture, Estimate]:
+    """How surely each pixel moves by itself [H, W]: -1 still, 1 moving; and what was found, mended where the flow was a mover's.
 
-    witness: Witness
-    place: Tensor
-
-
-def judge(found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.ndarray, rays: Picture, guessed: Mask, sensitivity: float) -> Picture:
-    """How surely each pixel moves by itself [H, W]: -1 still, 1 moving.
-
-    `picture` [H, W, 3] 0..1, `grey` [H, W] 8 bit, `rays` [H, W, 3]; `guessed` marks what a search without the camera took for movers.
+    `picture` [H, W, 3] 0..1, `grey` [H, W] 8 bit, `rays` [H, W, 3]; `guessed` marks what a search without the camera took for movers,
+    `sky` what is none whatever flow says of it.
     """
     device = found.rho.device
     colours = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
-    detail = torch.from_numpy(texture(grey.astype(np.float32) / 255)).to(device)
+    shown = torch.from_numpy(texture(grey.astype(np.float32) / 255)).to(device)
     suspect = found.residual > SUSPECT
-    doubted = _grown(suspect, 7) | torch.from_numpy(guessed).to(device)
+    far = torch.from_numpy(sky).to(device)
+    doubted = (_grown(suspect, 7) | torch.from_numpy(guessed).to(device)) & ~far
     weight = torch.where(doubted, torch.zeros_like(found.rho), found.information)
     middle = typical(found.rho, weight)
     behind = fill(found.rho, weight, colours, 1 / (FLATNESS * middle) ** 2, rounds=6)
     paced = doubted & (found.rho < BEHIND * behind)
-    excess = _excess(found.rho, behind, doubted, ~paced, weight > (BELIEVED * middle) ** -2, colours, torch.from_numpy(rays.copy()).to(device), sighted)
+    towards = torch.from_numpy(rays.copy()).to(device)
+    excess = _excess(found.rho, behind, doubted, ~paced, far | (weight > (BELIEVED * middle) ** -2), colours, towards, sighted)
+    lit, alike = shaded(torch.from_numpy(detail(grey)).to(device), torch.stack([behind, found.rho]), towards, sighted, doubted)
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
-    moving = 1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3)
-    clear = CLEAR * detail * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2)
-    agreed = 2 * detail * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
+    # Shading, vignettes and compression also set colours apart that nothing else tells apart.
+    moving = 1.5 * off * (1 - lit) * (excess - MARGIN / sensitivity - PLAIN * (1 - shown)).clamp(0, 3)
+    clear = CLEAR * shown.clamp(min=BARE) * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2) + LIT * lit
+    agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
     load = moving + clear + agreed
-    return fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
+    verdict = fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
+    return verdict, _mended(found, behind, (lit > 0.5) & (alike[0] > alike[1] + BETTER), (MENDED * middle) ** -2)
+
+
+def _mended(found: Estimate, behind: Tensor, proven: Tensor, information: float) -> Estimate:
+    """What was found, with the depth of the scene about it where that is proven."""
+    parts = (behind, torch.full_like(behind, information), torch.zeros_like(behind))
+    return Estimate(*(torch.where(proven, part, old) for part, old in zip(parts, (found.rho, found.information, found.residual))))
 
 
 def _grown(mask: Tensor, size: int) -> Tensor:

@@ -20,7 +20,7 @@ from ..camera import learned
 from ..camera.evidence import heard
 from ..contract.artifacts import FRAME, LIKELY
 from ..contract.options import SceneMovers
-from ..dense import measured, parallel, sightings, stillness
+from ..dense import measured, parallel, shading, sightings, sky, stillness
 from ..dense.limits import limits
 from ..dense.shot import Mask, Picture, Shot
 from ..geometry import triangulation
@@ -83,15 +83,16 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
     verdict = np.zeros(shot.size[::-1], np.float32)
     if gathered is not None:
         held, sights = gathered
-        found = triangulation.inverse_depth(held, NOISE, *bounds)
-        measured.write(room, number, NOISE, found, sights)
+        far = sky.seen(shot, number)
+        found = sky.settled(triangulation.inverse_depth(held, NOISE, *bounds), far, bounds[0])
         some = sightings.telling(shot, number, sights, 3)
         sighted = [
-            stillness.Sighted(witness, torch.from_numpy(grid(shot.size) + sight.flow).to(device))
+            shading.Sighted(witness, *(torch.from_numpy(part).to(device) for part in (grid(shot.size) + sight.flow, shading.detail(shot.grey(sight.number)))))
             for witness, sight in zip(sightings.witnesses(shot, number, some, device), some)
         ]
         rays = shot.rays(shot.row(number))
-        verdict = stillness.judge(found, sighted, shot.picture(number), shot.grey(number), rays, shot.movers(number), options.sensitivity)
+        verdict, found = stillness.judge(found, sighted, shot.picture(number), shot.grey(number), rays, shot.movers(number), far, options.sensitivity)
+        measured.write(room, number, NOISE, found, sights)
     _write(folder, number, verdict)
 
 
