@@ -38,7 +38,8 @@ def write(folder: Path, outcome: Outcome) -> None:
         pose = _numbers([*quaternion_from_rotation(matrix[:3, :3]), *matrix[:3, 3]])
         images.append(f"{number} {pose} {int(of_row.reshape(-1)[k]) + 1} {FRAME % number}.png")
         a, b = np.searchsorted(frame, [number, number + 1])
-        images.append(" ".join(f"{x:.3f} {y:.3f} {point + 1}" for (x, y), point in zip(xy[a:b], track[a:b])))
+        seen = np.concatenate([xy[a:b], track[a:b, None] + 1.0], 1)
+        images.append(" ".join(["%.3f %.3f %d"] * len(seen)) % tuple(seen.ravel().tolist()))
     _text(folder / "images.txt", images)
     _text(folder / "points3D.txt", _points(outcome, frame, track))
 
@@ -46,12 +47,11 @@ def write(folder: Path, outcome: Outcome) -> None:
 def _points(outcome: Outcome, frame: np.ndarray, track: np.ndarray) -> list[str]:
     within = np.arange(len(frame)) - np.searchsorted(frame, frame)
     order = np.argsort(track, kind="stable")
-    edges = np.searchsorted(track[order], np.arange(len(outcome.xyz) + 1))
+    edges = 2 * np.searchsorted(track[order], np.arange(len(outcome.xyz) + 1))
+    views = list(map(str, np.stack([frame, within], 1)[order].ravel().tolist()))
     lines = ["# point, x y z, r g b, error, then image and observation of each view"]
     for k, (xyz, rgb, error) in enumerate(zip(outcome.xyz, outcome.rgb, outcome.error)):
-        seen = order[edges[k] : edges[k + 1]]
-        views = " ".join(f"{frame[i]} {within[i]}" for i in seen)
-        lines.append(f"{k + 1} {_numbers(xyz)} {rgb[0]} {rgb[1]} {rgb[2]} {error:.4f} {views}")
+        lines.append(f"{k + 1} {_numbers(xyz)} {rgb[0]} {rgb[1]} {rgb[2]} {error:.4f} {' '.join(views[edges[k] : edges[k + 1]])}")
     return lines
 
 

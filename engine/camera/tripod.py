@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.evenly import evenly
 from ..geometry.pose import pose
 from ..geometry.reprojection import sum_by
 from . import bundle, equations, lenses, unknowns
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 FITS = 2.0  # px by which an observation may miss its direction
 PER_VIEW = 200
 STARTS = (0.7, 1.1, 1.8, 3.0)  # focal lengths, in widths
-LINK = 25  # tracks that two neighbours must share
+LINK, SAMPLES = 25, 200  # tracks that two neighbours must share, and those of them that say how one is turned against the other
 
 
 def solve(
@@ -84,7 +85,8 @@ def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zo
         if len(a) < LINK:
             piece[view] += 1
             continue
-        p, q = tracks.xy[a] - centre, tracks.xy[b] - centre
+        some = evenly(len(a), SAMPLES)
+        p, q = tracks.xy[a[some]] - centre, tracks.xy[b[some]] - centre
         step, growth, _ = rotation_between(p / np.exp(log_focal[view - 1]), q / np.exp(log_focal[view]), zoom)
         log_focal[view] += np.log(growth)
         rotation[view] = step @ rotation[view - 1]
