@@ -14,6 +14,7 @@ from .unknowns import Bundle
 Array = NDArray[np.float64]
 CURVED, PROBE = 0.75, 0.1  # most that a step may bend, and the part of it over which its bend is measured
 FLATTEST = 0.1  # least part of the slope that the loss's bend leaves
+ASIDE = 0.01  # sigma of the principal point's way from the picture's middle, in widths
 USUAL, ROUND = 0.5, 0.1  # sigmas of log focal length and of the distortion's numbers before a shot is seen
 
 
@@ -143,17 +144,31 @@ class System:
         hold[: 3 if self.bundle.turning else 6] = 1e3 * diagonal.max()
         return hold
 
-    def focal_sigma(self) -> float | None:
-        """Standard error of log focal length (its mean over the views where it zooms), from the inverse of the reduced system."""
+    def focal_sigma(self, aside: float = 0.0) -> float | None:
+        """Standard error of log focal length (its mean over the views where it zooms), from the inverse of the reduced system.
+
+        `aside` is the sigma in px of the principal point, that is taken to be the picture's middle.
+        """
         if self.bundle.known:
             return 0.0
+        pick = self.focal_pick()
+        sigma = self._sigma(pick)
+        return sigma if sigma is None or not aside else float(np.hypot(sigma, aside * np.linalg.norm(self.by_centre() @ pick)))
+
+    def focal_pick(self) -> Array:
+        """[C] what makes log focal length, or its mean over the views, of the unknowns."""
         views, own = len(self.bundle.rotation), self.bundle.own
         pick = np.zeros(self.size)
         if self.bundle.zooming:
             pick[np.arange(views) * own + own - 1] = 1 / views
-        else:
+        elif not self.bundle.known:
             pick[views * own] = 1.0
-        return self._sigma(pick)
+        return pick
+
+    def by_centre(self) -> Array:
+        """[2, C] by how much the unknowns are off for each px by which the principal point lies farther right, or down, than it is taken to."""
+        downhill = self._downhill(0.0)
+        return np.array([downhill(*self._pull(-side[:, None] * self.weight))[0] for side in np.eye(2)])
 
     def readout_sigma(self) -> float | None:
         """Standard error of the readout, in frames' times."""

@@ -67,7 +67,7 @@ def _refined(
         number, again = np.unique(few.track, return_inverse=True)
         few = replace(few, track=again)
         small = adjust(replace(start, points=start.points[number]), few, loss, rounds)
-        sigma = equations.System(small, few, loss).focal_sigma()
+        sigma = equations.System(small, few, loss).focal_sigma(2 * start.centre[0] * equations.ASIDE)
         start = replace(small, points=start.points)
     return start, keep, sigma
 

@@ -49,7 +49,8 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
         state, sigma = focal.settled(state, tracks, options.loss)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
-    path, drift = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
+    path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
+    sigma = None if sigma is None else float(np.hypot(sigma, aside))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
 
 

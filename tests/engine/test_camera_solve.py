@@ -154,7 +154,7 @@ def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
 
 
 def test_zoom_on_the_move_is_a_zoom(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(span, "GLANCE", VIEWS // 2)  # as for a long shot: tried on every second view first
+    monkeypatch.setattr(span, "GLANCE", VIEWS // 2)  # as for a long shot: tried on a stretch of it first
     poses, focal = path(VIEWS), 480 * np.linspace(1, 1.35, VIEWS)
     answer = solve(make(poses, focal, distortion=(0, 0, 0, 0)), tmp_path)
     error = judge(answer, poses, focal)
@@ -302,6 +302,20 @@ def test_scale_of_a_weak_link_may_drift() -> None:
         state = bundle.triangulated(bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank), seen, 3.0)
         drifts.append(certainty.path_sigmas(state, seen, np.isfinite(state.points[seen.track, 0]), 0.3, False, False)[1])
     assert 0 < drifts[0] < 0.02 and drifts[1] > 1.2 * drifts[0]
+
+
+def test_a_principal_point_aside_is_foreseen() -> None:
+    """What a picture's middle some px beside the lens's does to the focal length is what the equations say, and it is counted in."""
+    poses = path(VIEWS)
+    tracks, truth = make(poses, FIXED, points=200).long(3), np.array([-0.05, 0, 0, 0])
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    state = bundle.triangulated(bundle.State(SIZE, FIXED, truth, invert(poses), np.ones(VIEWS, bool), blank), tracks, 3.0)
+    start, few, _ = unknowns.of_state(state, tracks, tracks.shared(np.isfinite(state.points[tracks.track, 0])), 120)
+    best, away = (adjust.adjust(start, replace(few, xy=few.xy + [px, 0.0]), 0.3) for px in (0.0, 6.0))
+    system = equations.System(best, few, 0.3)
+    foreseen = 6.0 * float(system.by_centre()[0] @ system.focal_pick())
+    assert abs(foreseen) > 0.002 and abs(float(away.log_focal[0] - best.log_focal[0]) / foreseen - 1) < 0.3
+    assert system.focal_sigma(6.0) > np.hypot(system.focal_sigma(), 0.9 * foreseen)
 
 
 def test_what_is_too_far_for_a_point_is_no_miss() -> None:
