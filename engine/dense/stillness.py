@@ -1,8 +1,9 @@
 """Dense room: what moves in the solved scene — pixels whose colours no still point explains as well as the flow does; torch, no stage.
 
 Where the flow agrees with one still point in all neighbours, the pixel is still. Where it does not, either something moves or the
-flow is wrong, as it often is at the rims of near things: then the neighbours' pictures decide. If some depth that the scene shows
-about the pixel brings up the same colours there as the flow does, the pixel is still; if only the flow does, it moves.
+flow is wrong, as it often is along the rims of near things: then it counts whether it does not all over a thing, and what the
+neighbours' pictures say. If some depth that the scene shows about the pixel brings up the same colours there as the flow does, the
+pixel is still; if only the flow does, it moves.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ from .shot import Mask, Picture
 
 Tensor = torch.Tensor
 SUSPECT = 1.0  # px of disagreement from which the flow alone does not prove a pixel still
+ODD = 0.4  # px of disagreement that nothing still has all over
+USUAL = 4.0  # times what is usual in the frame, if that is more: a lens or a rolling shutter that is not quite known
+THICK = 0.008  # of the picture's width: half the thickness of what is more than a rim
 NEAR, WIDE = 0.02, 0.06  # of the picture's width: how far off depths are borrowed
 FLATNESS = 0.004  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 BEHIND = 0.95  # of the scene's inverse depth: what seems to lie farther, and hides it all the same, keeps pace with the camera
+SURELY = 2.0  # errors of its depth by which it must seem to, where flow alone does not speak against it: seen by few frames, still things are unsure
 NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
@@ -56,15 +61,20 @@ def judge(
     weight = torch.where(doubted, torch.zeros_like(found.rho), found.information)
     middle = typical(found.rho, weight)
     behind = fill(found.rho, weight, colours, 1 / (FLATNESS * middle) ** 2, rounds=6)
-    paced = doubted & (found.rho < BEHIND * behind)
+    farther = (BEHIND * behind - found.rho) * found.information.sqrt()
+    paced = doubted & (farther > 0) & ((farther > SURELY) | (found.residual > SUSPECT))
     towards = torch.from_numpy(rays.copy()).to(device)
     excess = _excess(found.rho, behind, doubted, ~paced, far | (weight > (BELIEVED * middle) ** -2), colours, towards, sighted)
     lit, alike = shaded(torch.from_numpy(detail(grey)).to(device), torch.stack([behind, found.rho]), towards, sighted, doubted)
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
+    # Flow errs along the rims of near things, but not all over a thing: what disagrees through and through moves.
+    odd = max(ODD, USUAL * float(found.residual.median()))
+    through = -_greatest(-found.residual, 2 * round(THICK * len(grey[0])) + 1)
+    whole = shown * (through / odd - 1).clamp(0, 1) * (1 + 2 * excess).clamp(0, 1)
     # Shading, vignettes and compression also set colours apart that nothing else tells apart.
-    moving = 1.5 * off * (1 - lit) * (excess - MARGIN / sensitivity - PLAIN * (1 - shown)).clamp(0, 3)
+    moving = (1 - lit) * (1.5 * off * (excess - MARGIN / sensitivity - PLAIN * (1 - shown)).clamp(0, 3) + whole)
     clear = CLEAR * shown.clamp(min=BARE) * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2) + LIT * lit
-    agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / SUSPECT) ** 2)) * ~paced
+    agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / odd) ** 2)) * ~paced
     load = moving + clear + agreed
     verdict = fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
     return verdict, _mended(found, behind, (lit > 0.5) & (alike[0] > alike[1] + BETTER), (MENDED * middle) ** -2)
@@ -77,7 +87,11 @@ def _mended(found: Estimate, behind: Tensor, proven: Tensor, information: float)
 
 
 def _grown(mask: Tensor, size: int) -> Tensor:
-    return F.max_pool2d(mask[None].float(), size, 1, size // 2)[0] > 0
+    return _greatest(mask.float(), size) > 0
+
+
+def _greatest(values: Tensor, size: int) -> Tensor:
+    return F.max_pool2d(values[None], size, 1, size // 2)[0]
 
 
 def _excess(

@@ -13,7 +13,7 @@ import torch
 
 from engine.contract import options as o
 from engine.contract.job import Request
-from engine.dense import layers
+from engine.dense import layers, stillness
 from engine.failures import ShotFailure
 from engine.geometry import contact
 from engine.geometry.triangulation import Estimate
@@ -106,6 +106,20 @@ def test_what_seems_behind_all_about_it_is_measured_only_where_it_is_surely_stil
         scene = layers.background(found, np.zeros(size, bool), likely, np.zeros(size, bool), np.full((*size, 3), 0.5, np.float32), rays, [], 1e-3, 1.0)
         assert abs(scene.rho[21, 41] / expected - 1) < 0.2
         assert scene.measured[21, 41] == (verdict == -1.0)
+
+
+def test_what_disagrees_a_little_all_over_moves_and_a_rim_does_not() -> None:
+    """Who walks towards the camera keeps nearly to the lines on which still points go."""
+    random = np.random.default_rng(4)
+    picture = random.random((72, 128, 3), np.float32)
+    residual = np.full((72, 128), 0.08, np.float32)
+    residual[20:50, 30:50], residual[20:50, 90:92] = 0.7, 0.7
+    found = Estimate(torch.full((72, 128), 0.2), torch.full((72, 128), 1e4), torch.from_numpy(residual))
+    grey = (255 * picture.mean(-1)).astype(np.uint8)
+    nothing = np.zeros((72, 128), bool)
+    verdict, _ = stillness.judge(found, [], picture, grey, np.ones((72, 128, 3), np.float32), nothing, nothing, 1.0)
+    assert (verdict[24:46, 34:46] > 0).all()
+    assert (verdict[:, 70:] < 0).all() and (verdict[:, :26] < 0).all()
 
 
 def test_a_piece_cut_by_the_lower_edge_stands_nearer_than_the_floor_there() -> None:
