@@ -46,11 +46,12 @@ class State:
 
     def errors(self, tracks: Tracks) -> Array:
         """Reprojection error [N] px; inf where there is no pose, no point, or the point lies behind."""
-        pose = self.pose[tracks.view]
-        local = np.einsum("nij,nj->ni", pose[:, :3, :3], self.points[tracks.track]) + pose[:, :3, 3]
-        xy = lens_geometry.project(local, self.focal[tracks.view, None], self.centre, self.distortion)
-        error = np.linalg.norm(xy - tracks.xy, axis=1)
-        return np.where((local[:, 2] > 1e-6) & self.posed[tracks.view] & np.isfinite(error), error, np.inf)
+        pose, (x, y, z) = self.pose[:, :3].transpose(1, 2, 0).take(tracks.view, 2), self.points.T.take(tracks.track, 1)
+        x, y, z = pose[:, 0] * x + pose[:, 1] * y + pose[:, 2] * z + pose[:, 3]
+        near, focal = 1 / np.where(np.abs(z) < 1e-12, 1e-12, z), self.focal[tracks.view]
+        x, y = lens_geometry.bent(x * near, y * near, self.distortion)
+        error = np.hypot(x * focal + self.centre[0] - tracks.xy[:, 0], y * focal + self.centre[1] - tracks.xy[:, 1])
+        return np.where((z > 1e-6) & self.posed[tracks.view] & np.isfinite(error), error, np.inf)
 
 
 def spread(state: State, most: int) -> NDArray[np.bool_]:

@@ -131,7 +131,7 @@ class System:
     def _eliminated(self, damping: float) -> tuple[Array, Any, Any]:
         """Roots [3, 3, P] of the points' inverse blocks, the coupling to them in those units [C, 3 P], and the normal matrix without them."""
         half = _root_of_inverse(self.blocks, damping)
-        of_view = half[:, :, self.tracks.track]
+        of_view = half.take(self.tracks.track, 2)
         own, shared = (np.stack([c[:, 0] * h[0, 0], c[:, 0] * h[0, 1] + c[:, 1] * h[1, 1], c[:, 0] * h[0, 2] + c[:, 1] * h[1, 2] + c[:, 2] * h[2, 2]], 1)
                        for c, h in ((self.cross, of_view), (self.shared_cross, half)))
         cross = normal.coupling(own, shared, self.tracks.view, self.tracks.track, len(self.bundle.rotation))

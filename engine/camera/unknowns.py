@@ -62,12 +62,12 @@ class Bundle:
     def _seen(self, tracks: Tracks) -> tuple[Array, Array, Array, Array, Array, Array]:
         """Pixels [2, N] from the picture's centre; then what leads there: rotation [3, 3, N], turned point [3, N], ideal coordinates
         [2, N], inverse depth [N] and focal length [N]. Observations come last: what is done to each of them is done to all in a row."""
-        turn = self.rotation.transpose(1, 2, 0)[:, :, tracks.view]
-        x, y, z = self.points.T[:, tracks.track]
+        turn = self.rotation.transpose(1, 2, 0).take(tracks.view, 2)  # an index would lay them down with the observations first
+        x, y, z = self.points.T.take(tracks.track, 1)
         turned = turn[:, 0] * x
         turned += turn[:, 1] * y
         turned += turn[:, 2] * z
-        x, y, z = turned + self.translation.T[:, tracks.view]
+        x, y, z = turned + self.translation.T.take(tracks.view, 1)
         near = 1 / np.where(np.abs(z) < 1e-9, 1e-9, z)
         flat = np.stack([x * near, y * near])
         focal = np.exp(self.log_focal)[tracks.view]

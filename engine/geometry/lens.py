@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+CLOSE = 1e-9  # a step of Newton's method, after which the next would be its square
 
 
 def distort(xy: Array, distortion: Array) -> Array:
@@ -52,7 +53,10 @@ def undistort(xy: Array, distortion: Array, rounds: int = 8) -> Array:
         ex, ey = ex - xy[..., 0], ey - xy[..., 1]
         det = a * d - b * b
         det = np.where(np.abs(det) < 0.05, np.where(det < 0, -0.05, 0.05), det)
-        x, y = x - np.clip((d * ex - b * ey) / det, -0.5, 0.5), y - np.clip((a * ey - b * ex) / det, -0.5, 0.5)
+        right, down = np.clip((d * ex - b * ey) / det, -0.5, 0.5), np.clip((a * ey - b * ex) / det, -0.5, 0.5)
+        x, y = x - right, y - down
+        if max(np.abs(right).max(initial=0), np.abs(down).max(initial=0)) < CLOSE:
+            break
     return np.stack([x, y], -1)
 
 

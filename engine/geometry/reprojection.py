@@ -25,14 +25,17 @@ def triangulate(rays: Array, world_from_camera: Array, point: Index, view: Index
 
     Minimises the squared distance to each ray (Hartley & Sturm's midpoint for any number of views).
     """
-    turn, place = world_from_camera[view, :3, :3], world_from_camera[view, :3, 3]
-    line = np.einsum("nij,nj->ni", turn, rays)
-    line = line / np.linalg.norm(line, axis=1, keepdims=True)
-    across = np.eye(3) - line[:, :, None] * line[:, None, :]
+    pose, ray = world_from_camera[:, :3].transpose(1, 2, 0).take(view, 2), np.ascontiguousarray(rays.T)  # what belongs to one ray comes last
+    line = pose[:, 0] * ray[0] + pose[:, 1] * ray[1] + pose[:, 2] * ray[2]
+    line /= np.sqrt((line * line).sum(0))
+    across = np.eye(3)[:, :, None] - line[:, None] * line[None]
     if weight is not None:
-        across = across * weight[:, None, None]
-    normal = sum_by(point, across, count)
-    right = sum_by(point, np.einsum("nij,nj->ni", across, place), count)
+        across = across * weight
+    normal, right = np.empty((count, 3, 3)), np.empty((count, 3))
+    for i in range(3):
+        right[:, i] = np.bincount(point, (across[i] * pose[:, 3]).sum(0), count)
+        for j in range(i + 1):
+            normal[:, i, j] = normal[:, j, i] = np.bincount(point, across[i, j], count)
     stiff = np.linalg.eigvalsh(normal)[:, 0] > 1e-9 * np.maximum(np.trace(normal, axis1=1, axis2=2), 1e-12)
     safe = np.where(stiff[:, None, None], normal, np.eye(3))
     return np.where(stiff[:, None], np.linalg.solve(safe, right[:, :, None])[:, :, 0], np.nan)
