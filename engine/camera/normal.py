@@ -37,15 +37,15 @@ def coupling(own: Array, shared: Array, view: Index, point: Index, views: int) -
     each, _, seen = own.shape
     count = shared.shape[2]
     edge = np.swapaxes(shared, 1, 2).reshape(len(shared), 3 * count)
+    rows, columns = view * each + np.arange(each)[:, None, None], point * 3 + np.arange(3)[:, None]
     if views * each + len(shared) <= DENSE:
         full = np.zeros((views * each + len(shared), 3 * count))
-        full[: views * each].reshape(views, each, count, 3)[view, :, point] = np.moveaxis(own, 2, 0)
+        full.reshape(-1)[rows * (3 * count) + columns] = own
         full[views * each :] = edge
         return full
     from scipy import sparse
 
-    rows = np.broadcast_to(view * each + np.arange(each)[:, None, None], own.shape)
-    columns = np.broadcast_to(point * 3 + np.arange(3)[:, None], own.shape)
+    rows, columns = (np.broadcast_to(part, own.shape) for part in (rows, columns))
     above = sparse.csr_matrix((own.ravel(), (rows.ravel(), columns.ravel())), (views * each, 3 * count))
     return sparse.vstack([above, sparse.csr_matrix(edge)], "csr")
 
