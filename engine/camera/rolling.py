@@ -44,7 +44,8 @@ def straightened(question: Question, rolling: Solved) -> Solved:
         settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
         if settled:
             break
-    return replace(answer, method=f"{rolling.method}; rolling shutter taken out", readout=readout, shift=raw.xy - tracks.xy, gain=gain)
+    method = f"{rolling.method}; rolling shutter taken out"
+    return replace(answer, method=method, readout=readout, shift=raw.xy - tracks.xy, gain=gain, doubt=rolling.doubt)
 
 
 def _solved_again(question: Question, before: Solved) -> Solved:

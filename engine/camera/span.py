@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
-from . import bundle, diagnosis, mapping, rolling, smooth, ways, zooming
+from . import bundle, diagnosis, focal, mapping, rolling, smooth, unknowns, ways, zooming
 from .answer import Question, Solved, missed, refuse
 from .bundle import State
 from .tracks import Tracks
@@ -21,6 +21,8 @@ TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, t
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
+ODD, SAME = 1.6, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
+NEARLY = 1.4  # part of the error with which that lens may stand beside the answer
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
 
@@ -63,7 +65,30 @@ def _solved(question: Question) -> Solved:
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
         held = ways.travelled(replace(question, options=replace(options, lens="known")), lasting, found, False)
         fixed = held if held.miss < 1.1 * fixed.miss else fixed
-    return _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed
+    if options.lens != "auto":
+        return fixed
+    answer = _or_zoomed(question, lasting, found, fixed)
+    return answer if answer.lens == "zoom" or answer.doubt else _weighed(question, lasting, found, answer)
+
+
+def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
+    """The answer; doubted where its lens is far from what is expected, and a solve that begins with the expected one explains nearly as much.
+
+    A short path holds worlds of other depth that fit the tracks about as well: each has its own lens, near which it looks certain.
+    """
+    expected = question.focal if question.told else unknowns.WIDTHS * max(question.size)
+    if abs(np.log(np.median(fixed.state.focal) / expected)) < np.log(ODD):
+        return fixed
+    try:
+        held = ways.travelled(replace(question, focal=expected, options=replace(question.options, lens="known")), tracks, found, False)
+    except (ShotFailure, ChildFailure):
+        return fixed
+    other, _ = focal.settled(held.state, tracks, question.options.loss)
+    apart = float(abs(np.log(np.median(other.focal) / np.median(fixed.state.focal))))
+    if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss:
+        return fixed
+    doubt = "a lens that is more usual would explain nearly as much: the focal length is not to be trusted"
+    return replace(fixed, sigma=max(fixed.sigma or 0.0, apart), doubt=doubt)
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
@@ -109,7 +134,7 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
     if np.quantile(np.minimum(left, mapping.COARSE), 0.8) < LEFT * found.lined * question.size[0]:
         return turned
     try:
-        free = ways.travelled(question, tracks, found, False)
+        free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False))
     except (ShotFailure, ChildFailure):
         return turned
     gone = free.state.errors(tracks)[~tracks.moving]

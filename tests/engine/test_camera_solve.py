@@ -330,3 +330,44 @@ def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     assert answer.missed(state, tracks) < 0.3
     away = replace(state, pose=state.pose[::-1])
     assert answer.missed(away, tracks) > 2  # wrong poses fit nothing, far or near
+
+
+def test_a_lens_that_hardly_anybody_films_with_is_weighed_against_a_usual_one(tmp_path: Path) -> None:
+    """Straight ahead any lens will do, so one that is far too long is doubted; where turns tell it, a long lens is a long lens."""
+    ahead = np.tile(np.eye(4), (VIEWS, 1, 1))
+    ahead[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
+    tracks = make(ahead, FIXED, distortion=(0, 0, 0, 0), noise=0.2)
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(ahead), np.ones(VIEWS, bool), blank), tracks, 3.0)
+    far = focal.stretched(truth, 2.5)
+    wrong = span.Solved(far, tracks, far.errors(tracks) < 3.0, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    weighed = span._weighed(question, tracks, wrong.diagnosis, wrong)
+    assert "more usual" in weighed.doubt and weighed.sigma > 0.4 and weighed.state is far
+    long = np.full(VIEWS, 2.0 * SIZE[0])
+    poses = path(VIEWS)
+    answer = solve(make(poses, long, distortion=(0, 0, 0, 0)), tmp_path)
+    assert not answer.doubt and judge(answer, poses, long).focal_percent < 5
+
+
+def test_a_lens_is_no_surer_than_the_parts_of_the_picture_agree() -> None:
+    """Where all tracks of a part slip together, as by blur, the scatter of the focal length is better foreseen than by the tracks' noise alone."""
+    poses = path(VIEWS)
+    calm = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.05, points=400)
+    blank = np.full((int(calm.track.max()) + 1, 3), np.nan)
+    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(poses), np.ones(VIEWS, bool), blank), calm, 3.0)
+    part = (calm.xy // (np.array(SIZE) / equations.PARTS)).astype(int)
+    off, told, by_noise = [], [], []
+    for seed in range(8):
+        slips = np.random.default_rng(seed).normal(0, 0.5, (3, equations.PARTS, equations.PARTS, 2))
+        time = np.linspace(-1, 1, VIEWS)[calm.view, None]
+        tracks = replace(calm, xy=calm.xy + sum(slips[k, part[:, 0], part[:, 1]] * time ** (k + 1) for k in range(3)))
+        start, few, _ = unknowns.of_state(truth, tracks, tracks.shared(truth.errors(tracks) < 3.0), 100, free=())
+        best = adjust.adjust(start, few, 1.0)
+        system = equations.System(best, few, 1.0)
+        off.append(float(best.log_focal[0] - np.log(520)))
+        told.append(system.focal_sigma())
+        inverse = np.linalg.inv(equations.normal.dense(system.reduced(0.0)))
+        by_noise.append(float(np.sqrt(system.spread * system.length * inverse[-1, -1])))
+    scatter, foreseen, naive = (float(np.sqrt(np.mean(np.square(values)))) for values in (off, told, by_noise))
+    assert naive < 0.75 * foreseen and foreseen < scatter < 2.5 * foreseen  # sixteen parts tell their own scatter roughly
