@@ -21,7 +21,7 @@ TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, t
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
-ODD, SAME = 1.6, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
+ODD, SAME = 1.5, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
 NEARLY = 1.4  # part of the error with which that lens may stand beside the answer
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
