@@ -76,7 +76,7 @@ def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fix
 
     A short path holds worlds of other depth that fit the tracks about as well: each has its own lens, near which it looks certain.
     """
-    expected = question.focal if question.told else unknowns.WIDTHS * max(question.size)
+    expected = question.focal or unknowns.WIDTHS * max(question.size)
     if abs(np.log(np.median(fixed.state.focal) / expected)) < np.log(ODD):
         return fixed
     try:
