@@ -65,6 +65,4 @@ def settled(found: Estimate, sky: Mask, low: float) -> Estimate:
     """The same, the sky at the least inverse depth that the shot can tell, of which nothing else shall hear."""
     if not sky.any():
         return found
-    far = torch.from_numpy(sky).to(found.rho.device)
-    none = torch.zeros_like(found.rho)
-    return Estimate(*(torch.where(far, part, old) for part, old in ((none + low, found.rho), (none, found.information), (none, found.residual))))
+    return found.changed(torch.from_numpy(sky).to(found.rho.device), low, 0.0)

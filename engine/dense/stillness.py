@@ -75,13 +75,7 @@ def judge(
     agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / odd) ** 2)) * ~paced
     load = moving + clear + agreed
     verdict = fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
-    return verdict, _mended(found, behind, (lit > 0.5) & (alike[0] > alike[1] + BETTER), (MENDED * middle) ** -2)
-
-
-def _mended(found: Estimate, behind: Tensor, proven: Tensor, information: float) -> Estimate:
-    """What was found, with the depth of the scene about it where that is proven."""
-    parts = (behind, torch.full_like(behind, information), torch.zeros_like(behind))
-    return Estimate(*(torch.where(proven, part, old) for part, old in zip(parts, (found.rho, found.information, found.residual))))
+    return verdict, found.changed((lit > 0.5) & (alike[0] > alike[1] + BETTER), behind, (MENDED * middle) ** -2)
 
 
 def _grown(mask: Tensor, size: int) -> Tensor:

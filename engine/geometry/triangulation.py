@@ -67,6 +67,11 @@ class Estimate:
     information: Tensor  # 1 / variance of rho
     residual: Tensor  # px, root mean square over all valid neighbours: high on what moves
 
+    def changed(self, where: Tensor, rho: Tensor | float, information: float) -> Estimate:
+        """The same, but at the pixels `where` [H, W] another inverse depth, with which all neighbours agree."""
+        parts = ((rho, self.rho), (information, self.information), (0.0, self.residual))
+        return Estimate(*(torch.where(where, fresh, old) for fresh, old in parts))
+
 
 def inverse_depth(sightings: Sightings, noise: float, low: float, high: float, rounds: int = 4) -> Estimate:
     """Robust least squares over all neighbours: Cauchy weights of scale `noise` px, re-weighted `rounds` times.

@@ -38,11 +38,7 @@ def gather(
     found: dict[int, Keys] = {}
     if drawn:
         for subject, folder in enumerate(_folders(Path(drawn)), 1):
-            found[subject] = {}
-            for frame, path in sorted(find_keys(folder, frames.numbers).items()):
-                key = read_key(path)
-                frames.accept(path, key)
-                found[subject][frame] = cv2.resize(key, size, interpolation=cv2.INTER_AREA)
+            found[subject] = {frame: read_key(frames, path, size) for frame, path in sorted(find_keys(folder, frames.numbers).items())}
     handed_on: dict[int, Said] = {}
     for subject, said in sorted(prompts.read(prompted).items()):
         for frame, prompt in sorted(said.items()):
@@ -89,30 +85,31 @@ def soft_keys(frames: Frames, drawn: str, prompted: str) -> dict[int, dict[int, 
     """Subject -> frame -> the artist's alpha, where it is soft and no box or point corrects it: on its own frame it stays as it is."""
     if not drawn:
         return {}
-    said = prompts.read(prompted)
-    return {
-        subject: {frame: path for frame, path in sorted(find_keys(folder, frames.numbers).items()) if frame not in said.get(subject, {}) and _is_soft(path)}
-        for subject, folder in enumerate(_folders(Path(drawn)), 1)
-    }
+    found, said = {}, prompts.read(prompted)
+    for subject, folder in enumerate(_folders(Path(drawn)), 1):
+        keys = sorted(find_keys(folder, frames.numbers).items())
+        found[subject] = {frame: path for frame, path in keys if frame not in said.get(subject, {}) and _is_soft(frames, path)}
+    return found
 
 
 def _folders(root: Path) -> list[Path]:
     return (sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []) or [root]
 
 
-def _is_soft(path: Path) -> bool:
+def _is_soft(frames: Frames, path: Path) -> bool:
     """Whether more is grey than the smoothed outline of a hard mask."""
-    alpha = read_key(path)
+    alpha = read_key(frames, path)
     inside = (alpha > 0.5).astype(np.uint8)
     outline = np.count_nonzero(cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, disc(1)))
     return np.count_nonzero((alpha > 0.02) & (alpha < 0.98)) > 2 * outline
 
 
-def read_key(path: Path, size: tuple[int, int] | None = None) -> Picture:
-    """A drawn mask [H, W] 0..1, at `size` (W, H) if given: bright or opaque is inside."""
+def read_key(frames: Frames, path: Path, size: tuple[int, int] | None = None) -> Picture:
+    """A drawn mask [H, W] 0..1 over the frames, at `size` (W, H) if given: bright or opaque is inside."""
     picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise RequestFailure("masks-missing", "A drawn mask cannot be used.", f"{path.name} is not a picture that can be read.", "Save it as PNG.")
+    frames.accept(path, picture)
     values = picture.reshape(*picture.shape[:2], -1).astype(np.float32) / (65535 if picture.dtype == np.uint16 else 255)
     inside = values[..., -1] if values.shape[-1] in (2, 4) and values[..., -1].min() < 1 else values[..., :3].max(-1)
     return inside if size is None else cv2.resize(inside, size, interpolation=cv2.INTER_AREA)

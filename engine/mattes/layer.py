@@ -82,7 +82,7 @@ class Layer:
     def _soften(self, frame: int) -> tuple[Alpha, Box | None]:
         """The matte of one frame by itself, and the part of the picture outside of which it is 0."""
         if frame in self.given:
-            alpha = read_key(self.given[frame], self.frames.size)
+            alpha = read_key(self.frames, self.given[frame], self.frames.size)
             return alpha, framed(alpha > 0, 0)
         mask = np.isin(read_png(self.labels / f"{FRAME % frame}.png"), self.ids)
         width, height = self.frames.size

@@ -87,11 +87,11 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
         store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": []})
         return
     found, neighbours = known
-    row = shot.row(number)
+    row, far = shot.row(number), sky.seen(shot, number)
+    found = sky.settled(found, far, bounds[0])
     seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), inputs.device)
     scene = layers.background(
-        found, shot.movers(number), shot.likely(number), sky.seen(shot, number), shot.picture(number), shot.rays(row), seen, bounds[0],
-        options.fill,
+        found, shot.movers(number), shot.likely(number), far, shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
@@ -108,10 +108,7 @@ def _triangulate(
 ) -> tuple[triangulation.Estimate, list[sightings.Sight]] | None:
     """What parallax measures, where the stage before did not: of an artist's masks it knows nothing, and it may have asked under another noise."""
     gathered = sightings.gather(shot, number, inputs.device)
-    if gathered is None:
-        return None
-    found = triangulation.inverse_depth(gathered[0], options.noise, *bounds)
-    return sky.settled(found, sky.seen(shot, number), bounds[0]), gathered[1]
+    return (triangulation.inverse_depth(gathered[0], options.noise, *bounds), gathered[1]) if gathered else None
 
 
 def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], fusion: Fusion | None, room: Path) -> None:
