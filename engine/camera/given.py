@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from ..failures import RequestFailure
 from ..geometry import lens
 from ..geometry.camera import Camera
+from ..geometry.evenly import evenly
 from ..geometry.pose import invert, pose, rotation_from_quaternion
-from . import bundle, formats
+from ..stage import Report
+from . import bundle, formats, telling
 from .bundle import State
+from .footage import Footage
+from .outcome import Outcome
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -27,6 +31,28 @@ MODELS = {
 }
 FITS = 1.5e-3  # of the width, by which a track may miss its point
 FAR = 5.0  # units at which directions seen from one place are laid
+
+
+def outcome(footage: Footage, path: Path, focal: float, count: int, report: Report) -> Outcome:
+    """The camera of a file, with points where the clip's tracks, `count` at a time, meet in it; `focal` in px of the clip's frames, as in `read`."""
+    frames = footage.frames
+    camera = read(path, frames.numbers, frames.size, focal)
+    tables: list[telling.Table] = []
+    agree, first, done = 0.0, 0, 0
+    for part in frames.spans():
+        rows = np.searchsorted(frames.numbers, part)
+        tracks = footage.followed(part, count, lambda view, done=done: report.progress(done + view, len(frames), "following points")).long(3)
+        xyz, point, seen, share = points(camera, rows, tracks, footage.size)
+        tables.append((xyz, point + first, rows[seen.view], seen.xy * footage.factor, np.zeros_like(seen.xy)))
+        agree += share * len(part) / len(frames)
+        first, done = first + len(xyz), done + len(part)
+    still = np.ptp(camera.place[camera.solved], axis=0).max() == 0
+    about = {
+        "method": f"given by {path.name}", "motion": "tripod" if still else "free", "lens": "known", "working_size": list(footage.size), "diagnosis": {},
+        "keyframes": [int(frames.numbers[k]) for k in evenly(len(frames), 12)], "world": "given" if path.suffix.lower() == ".chan" else "any",
+        "spans": [{"first": frames.numbers[0], "last": frames.numbers[-1], "solved": True}], "agreement": round(agree, 3),
+    }
+    return telling.told(frames, camera, tables, about)
 
 
 def read(path: Path, numbers: list[int], size: tuple[int, int], focal: float) -> Camera:

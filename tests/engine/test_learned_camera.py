@@ -85,7 +85,7 @@ def test_what_was_learned_goes_through_the_whole_chain(shot, quick, tmp_path) ->
         carry_out(solve, quick, folders, tmp_path, stopped)
     assert notes[-1][0] == "learning" and notes[-1][1] > 0 and (tmp_path / "solve/training/epoch_0001.png").is_file()
     report = carry_out(solve, quick, folders, tmp_path)
-    assert "rough" in report.warnings[-1] and len(learned.loss_of(tmp_path / "solve")) == 2, "it went on after the first epoch"
+    assert any("rough" in text for text in report.warnings) and len(learned.loss_of(tmp_path / "solve")) == 2, "it went on after the first epoch"
     for stage, options in (
         (orient, o.Orient()), (scene_movers, o.SceneMovers()), (depth, o.Depth()), (consistent_depth, o.ConsistentDepth()),
     ):
