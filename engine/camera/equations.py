@@ -7,6 +7,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.reprojection import sum_by
 from . import normal
 from .tracks import Tracks
 from .unknowns import Bundle
@@ -54,14 +55,21 @@ class System:
         self.length = repeats(tracks)
         self.belief, self.grain = np.zeros(self.size), bundle.grain or loss  # what is usual, as it is held
         if bundle.zooming:
-            self._hold_zoom(views, own, loss)
+            self._hold_zoom(loss)
         if bundle.usual is not None:
-            self._hold_usual(views, own)
+            self._hold_usual()
 
-    def _hold_usual(self, views: int, own: int) -> None:
+    @property
+    def focals(self) -> NDArray[np.int64]:
+        """Where log focal length stands among the unknowns: for each view where it zooms, once where it does not, nowhere where it is known."""
+        views, own = len(self.bundle.rotation), self.bundle.own
+        if self.bundle.zooming:
+            return np.arange(views) * own + own - 1
+        return np.arange(views * own, views * own + (not self.bundle.known))
+
+    def _hold_usual(self) -> None:
         """Next to nothing, but enough where nothing else tells focal length or distortion."""
-        bundle, diagonal, pull = self.bundle, np.zeros(self.size), np.zeros(self.size)
-        at = np.arange(views) * own + own - 1 if bundle.zooming else np.arange(views * own, views * own + (not bundle.known))
+        bundle, diagonal, pull, at = self.bundle, np.zeros(self.size), np.zeros(self.size), self.focals
         diagonal[at] = self.length * (self.grain / USUAL) ** 2 / max(len(at), 1)
         pull[at] = bundle.log_focal[: len(at)] - bundle.usual
         last = self.size - (bundle.late is not None)
@@ -71,15 +79,14 @@ class System:
         self.normal = normal.raised(self.normal, diagonal)
         self.gradient = self.gradient + diagonal * pull
 
-    def _hold_zoom(self, views: int, own: int, loss: float) -> None:
+    def _hold_zoom(self, loss: float) -> None:
         """A zoom is smooth, though it may jump: Cauchy loss on the second difference."""
-        at = np.arange(views) * own + own - 1
         bend = np.diff(self.bundle.log_focal, 2) / self.bundle.smooth
-        held = normal.bends(at, self.size, loss**2 / self.bundle.smooth**2 / (1 + bend**2))
-        self.normal = self.normal + held
+        self.held = normal.bends(self.focals, self.size, loss**2 / self.bundle.smooth**2 / (1 + bend**2))
+        self.normal = self.normal + self.held
         curve = np.zeros(self.size)
-        curve[at] = self.bundle.log_focal
-        self.gradient = self.gradient + held @ curve
+        curve[self.focals] = self.bundle.log_focal
+        self.gradient = self.gradient + self.held @ curve
 
     def _flattened(self, slope: Array) -> Array:
         """Weighted slopes of the residuals [..., 2, N], less along them as the loss flattens."""
@@ -103,8 +110,7 @@ class System:
         def downhill(gradient: Array, by_points: Array) -> tuple[Array, Array]:
             pull = np.stack([sum(half[i, j] * by_points[i] for i in range(j + 1)) for j in range(3)], 1)
             step = -solved(gradient - cross @ pull.ravel())
-            push = pull + (cross.T @ step).reshape(-1, 3)
-            return step, -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
+            return step, _back(half, pull + (cross.T @ step).reshape(-1, 3))
 
         return downhill
 
@@ -158,12 +164,8 @@ class System:
 
     def focal_pick(self) -> Array:
         """[C] what makes log focal length, or its mean over the views, of the unknowns."""
-        views, own = len(self.bundle.rotation), self.bundle.own
         pick = np.zeros(self.size)
-        if self.bundle.zooming:
-            pick[np.arange(views) * own + own - 1] = 1 / views
-        elif not self.bundle.known:
-            pick[views * own] = 1.0
+        pick[self.focals] = 1 / max(len(self.focals), 1)
         return pick
 
     def by_centre(self) -> Array:
@@ -182,28 +184,26 @@ class System:
         known = normal.raised(reduced, self.belief * (self.spread / self.grain**2 - 1))
         step = normal.solved(known, pick)
         variance = float(pick @ step) * self.spread * self.length
-        push = (cross.T @ step).reshape(-1, 3)
-        points = -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)])
+        points = _back(half, (cross.T @ step).reshape(-1, 3))
         return float(np.sqrt(max(variance, self._disagreement(step, points)))) if variance > 0 else None
 
     def _disagreement(self, step: Array, points: Array) -> float:
         """Variance of what an unknown is by the parts of the picture, each left out in turn (infinitesimal jackknife, by clusters).
 
-        `step` [C] and `points` [3, P]: its row of the inverse. Blur, gliding edges and what moves a little pull all tracks of a part the
+        `step` [C] and `points` [P, 3]: its row of the inverse. Blur, gliding edges and what moves a little pull all tracks of a part the
         same way, which their noise, taken one by one, does not tell (Liang and Zeger 1986).
         """
         a, s, p = self.slopes
         tracks, views, own = self.tracks, len(self.bundle.rotation), self.bundle.own
         by_view = step[: views * own].reshape(views, own).T[:, tracks.view]
-        slope = (a * by_view[:, None]).sum(0) + np.einsum("kcn,k->cn", s, step[views * own :]) + (p * points[:, None, tracks.track]).sum(0)
+        slope = (a * by_view[:, None]).sum(0) + np.einsum("kcn,k->cn", s, step[views * own :]) + (p * points.T[:, None, tracks.track]).sum(0)
         pull = np.bincount(tracks.track, (slope * self.residual * self.weight).sum(0), len(self.bundle.points))
-        told = np.zeros(PARTS * PARTS)
         seen = np.bincount(tracks.track, minlength=len(pull))
-        place = np.stack([np.bincount(tracks.track, xy, len(pull)) for xy in tracks.xy.T]) / np.maximum(seen, 1)
-        column, row = np.clip(place / (2 * self.bundle.centre[:, None]) * PARTS, 0, PARTS - 1).astype(int)
-        np.add.at(told, row * PARTS + column, pull)
-        parts = max(len(np.unique((row * PARTS + column)[seen > 0])), 2)
-        return float((told**2).sum()) * parts / (parts - 1)
+        place = sum_by(tracks.track, tracks.xy, len(pull)) / np.maximum(seen, 1)[:, None]
+        column, row = np.clip(place / (2 * self.bundle.centre) * PARTS, 0, PARTS - 1).astype(int).T
+        part = row * PARTS + column
+        parts = max(len(np.unique(part[seen > 0])), 2)
+        return float((np.bincount(part, pull, PARTS * PARTS) ** 2).sum()) * parts / (parts - 1)
 
 
 def spread(bundle: Bundle, tracks: Tracks, loss: float) -> float:
@@ -220,6 +220,11 @@ def _spread(square: Array, bundle: Bundle, loss: float) -> float:
 def repeats(tracks: Tracks) -> float:
     """Observations of each track. One that slipped once stays where it slipped to: its errors count as one, not as many."""
     return len(tracks.track) / max(np.count_nonzero(np.bincount(tracks.track)), 1)
+
+
+def _back(half: Any, push: Array) -> Array:
+    """The points' part [P, 3] of a step, from what pulls at them in the units of their roots [3, 3, P]."""
+    return -np.stack([sum(half[i, j] * push[:, j] for j in range(i, 3)) for i in range(3)], 1)
 
 
 def _paired(a: Array, b: Array) -> Array:

@@ -63,12 +63,14 @@ def _solved(question: Question) -> Solved:
             raise
         return ways.travelled(question, lasting, found, True)
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
-        held = ways.travelled(replace(question, options=replace(options, lens="known")), lasting, found, False)
+        held = _by_lens(question, lasting, found, question.focal)
         fixed = held if held.miss < 1.1 * fixed.miss else fixed
-    if options.lens != "auto":
-        return fixed
-    answer = _or_zoomed(question, lasting, found, fixed)
-    return answer if answer.lens == "zoom" or answer.doubt else _weighed(question, lasting, found, answer)
+    return _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
+
+
+def _by_lens(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, focal_px: float) -> Solved:
+    """A camera that travels, with a focal length that is taken as known."""
+    return ways.travelled(replace(question, focal=focal_px, options=replace(question.options, lens="known")), tracks, found, False)
 
 
 def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
@@ -77,10 +79,10 @@ def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fix
     A short path holds worlds of other depth that fit the tracks about as well: each has its own lens, near which it looks certain.
     """
     expected = question.focal or unknowns.WIDTHS * max(question.size)
-    if abs(np.log(np.median(fixed.state.focal) / expected)) < np.log(ODD):
+    if fixed.lens != "fixed" or fixed.doubt or abs(np.log(np.median(fixed.state.focal) / expected)) < np.log(ODD):
         return fixed
     try:
-        held = ways.travelled(replace(question, focal=expected, options=replace(question.options, lens="known")), tracks, found, False)
+        held = _by_lens(question, tracks, found, expected)
     except (ShotFailure, ChildFailure):
         return fixed
     other, _ = focal.settled(held.state, tracks, question.options.loss)

@@ -57,8 +57,6 @@ def _told_apart(bundle: Bundle, tracks: Tracks, loss: float, alike: float) -> fl
     `alike` observations tell as much as one.
     """
     system = System(bundle, tracks, loss)
-    at = np.arange(len(bundle.rotation)) * bundle.own + bundle.own - 1
-    bend = np.diff(bundle.log_focal, 2) / bundle.smooth
-    held = normal.dense(normal.bends(at, system.size, loss**2 / bundle.smooth**2 / (1 + bend**2)))
+    held, at = normal.dense(system.held), system.focals
     both = np.linalg.inv((normal.dense(system.reduced(0.0)) - held) / alike + held)
     return max(len(at) - float((both * held)[np.ix_(at, at)].sum()) - 1, 1.0)

@@ -25,6 +25,19 @@ def solve(tracks: Tracks, folder: Path, views: int = VIEWS, focal: float = 0.0, 
     return span.solve(span.Question(tracks, views, SIZE, Solve(**options), focal, folder / "work", lambda: None))
 
 
+def ahead() -> np.ndarray:
+    """A way straight ahead: any focal length will do."""
+    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
+    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
+    return poses
+
+
+def placed(tracks: Tracks, poses: np.ndarray, focal_px: np.ndarray, distortion: tuple[float, ...] = (0, 0, 0, 0), limit: float = 3.0) -> bundle.State:
+    """A camera that is there already, with points where the tracks meet in it within `limit` px."""
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    return bundle.triangulated(bundle.State(SIZE, focal_px, np.array(distortion, float), invert(poses), np.ones(len(poses), bool), blank), tracks, limit)
+
+
 def judge(answer: span.Solved, poses: np.ndarray, focal: np.ndarray):
     posed = answer.state.posed
     return compare(invert(answer.state.pose)[posed], poses[posed], answer.state.focal[posed], focal[posed])
@@ -50,14 +63,13 @@ def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, .
     pycolmap = pytest.importorskip("pycolmap")
     pycolmap.logging.minloglevel = 3
     views = 9
-    tracks = make(path(VIEWS)[:: VIEWS // 8][:views], np.full(views, 400.0), distortion=truth, noise=0.2)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    start = bundle.State(SIZE, np.full(views, 410.0), np.array([*truth[:1], 0, 0, 0]), invert(path(VIEWS)[:: VIEWS // 8][:views]), np.ones(views, bool), blank)
-    start = bundle.triangulated(start, tracks, 6.0)
-    chosen, state = lenses.choose(pycolmap, start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
+    poses = path(VIEWS)[:: VIEWS // 8][:views]
+    tracks = make(poses, np.full(views, 400.0), distortion=truth, noise=0.2)
+    start = placed(tracks, poses, np.full(views, 410.0), (*truth[:1], 0, 0, 0), 6.0)
+    chosen, found = lenses.choose(pycolmap, start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
     assert chosen == model
     rim = np.array([[0.35, 0.15], [-0.3, 0.2]])  # in focal lengths: well inside the picture
-    assert np.abs(lens.distort(rim, state.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
+    assert np.abs(lens.distort(rim, found.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
 
 
 def test_known_focal_length_is_kept(tmp_path: Path) -> None:
@@ -66,20 +78,16 @@ def test_known_focal_length_is_kept(tmp_path: Path) -> None:
 
 
 def test_where_the_shot_tells_no_focal_length_the_file_does(tmp_path: Path) -> None:
-    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
-    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)  # straight ahead: any focal length will do
-    tracks = make(poses, FIXED, noise=0.3)
+    tracks = make(ahead(), FIXED, noise=0.3)
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 500.0, tmp_path / "work", lambda: None, told=True)
     answer = span.solve(question)
     assert answer.lens == "known" and (answer.state.focal == 500).all()
 
 
 def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None:
-    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
-    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
+    poses = ahead()
     tracks = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.2)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(poses), np.ones(VIEWS, bool), blank), tracks, 3.0)
+    truth = placed(tracks, poses, FIXED)
     far = focal.stretched(truth, 2.5)
     seen = np.isfinite(truth.points[tracks.track, 0])
     assert np.allclose(far.errors(tracks)[seen], truth.errors(tracks)[seen], atol=1e-6)  # straight ahead, one is as good as the other
@@ -91,9 +99,7 @@ def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None
 def test_the_valley_is_walked_to_its_bottom() -> None:
     """Where turns tell the focal length well, though an adjustment of all at once creeps: it is found from far off, by no more than it is said to be."""
     tracks = make(path(VIEWS, travel=0.5), FIXED, distortion=(0, 0, 0, 0), noise=0.1, points=300)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    truth = bundle.State(SIZE, FIXED, np.zeros(4), invert(path(VIEWS, travel=0.5)), np.ones(VIEWS, bool), blank)
-    truth = bundle.triangulated(truth, tracks, 3.0)
+    truth = placed(tracks, path(VIEWS, travel=0.5), FIXED)
     for ratio in (0.7, 1.3):
         found, sigma = focal.settled(focal.stretched(truth, ratio), tracks, 0.3)
         assert 0.001 < sigma < 0.02 and abs(np.log(found.focal[0] / 520)) < 3 * sigma
@@ -104,8 +110,7 @@ def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) ->
     views, poses = 60, path(60)
     zoom = 480 * np.exp(0.3 * np.sin(np.arange(views) / 20))
     tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=300).long(3)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    truth = bundle.triangulated(bundle.State(SIZE, zoom, np.zeros(4), invert(poses), np.ones(views, bool), blank), tracks, 3.0)
+    truth = placed(tracks, poses, zoom)
     far = bundle.triangulated(focal.stretched(truth, 1.5), tracks, 3.0)
     use = far.errors(tracks) < 3.0
     use &= np.bincount(tracks.track[use], minlength=len(far.points))[tracks.track] >= 2
@@ -128,9 +133,7 @@ def test_a_focal_length_for_each_view_must_be_worth_it(range_: float) -> None:
     views, poses = 24, path(24)
     zoom = 480 * np.exp(range_ * np.linspace(-0.5, 0.5, views))
     tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=150).long(3)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    truth = bundle.State(SIZE, zoom, np.zeros(4), invert(poses), np.ones(views, bool), blank)
-    fixed, zoomed = (bundle.triangulated(replace(truth, focal=lens_), tracks, 4.0) for lens_ in (np.full(views, 480.0), zoom))
+    fixed, zoomed = (placed(tracks, poses, lens_, limit=4.0) for lens_ in (np.full(views, 480.0), zoom))
     assert zooming.worth(fixed, zoomed, tracks, 0.3) == (range_ > 0)
 
 
@@ -141,8 +144,8 @@ def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
     shaken[:, :3, 3] += random.normal(0, 0.01, (60, 3))
     shaken[:, :3, :3] = rotation_from_vector(random.normal(0, 0.004, (60, 3))) @ shaken[:, :3, :3]
     posed = np.arange(60) != 30
-    state = bundle.State(SIZE, np.full(60, 520.0), np.zeros(4), invert(shaken), posed, np.zeros((0, 3)))
-    calm = invert(smooth.smoothed(state, 10.0).pose)
+    shaky = bundle.State(SIZE, np.full(60, 520.0), np.zeros(4), invert(shaken), posed, np.zeros((0, 3)))
+    calm = invert(smooth.smoothed(shaky, 10.0).pose)
     before, after = (compare(poses[posed], truth[posed]) for poses in (shaken, calm))
     assert after.jitter_degrees < 0.3 * before.jitter_degrees and after.ate_percent < 0.7 * before.ate_percent
     assert np.allclose(calm[30], shaken[30]) and np.allclose(np.linalg.det(calm[:, :3, :3]), 1)
@@ -298,8 +301,7 @@ def test_scale_of_a_weak_link_may_drift() -> None:
     weak = weak.where((weak.track % 12 == 0) | ~np.isin(weak.track, across))
     drifts = []
     for seen in (tracks, weak):
-        blank = np.full((int(seen.track.max()) + 1, 3), np.nan)
-        state = bundle.triangulated(bundle.State(SIZE, FIXED, np.array([-0.05, 0, 0, 0]), invert(poses), np.ones(VIEWS, bool), blank), seen, 3.0)
+        state = placed(seen, poses, FIXED, (-0.05, 0, 0, 0))
         drifts.append(certainty.path_sigmas(state, seen, np.isfinite(state.points[seen.track, 0]), 0.3, False, False)[1])
     assert 0 < drifts[0] < 0.02 and drifts[1] > 1.2 * drifts[0]
 
@@ -307,9 +309,8 @@ def test_scale_of_a_weak_link_may_drift() -> None:
 def test_a_principal_point_aside_is_foreseen() -> None:
     """What a picture's middle some px beside the lens's does to the focal length is what the equations say, and it is counted in."""
     poses = path(VIEWS)
-    tracks, truth = make(poses, FIXED, points=200).long(3), np.array([-0.05, 0, 0, 0])
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    state = bundle.triangulated(bundle.State(SIZE, FIXED, truth, invert(poses), np.ones(VIEWS, bool), blank), tracks, 3.0)
+    tracks = make(poses, FIXED, points=200).long(3)
+    state = placed(tracks, poses, FIXED, (-0.05, 0, 0, 0))
     start, few, _ = unknowns.of_state(state, tracks, tracks.shared(np.isfinite(state.points[tracks.track, 0])), 120)
     best, away = (adjust.adjust(start, replace(few, xy=few.xy + [px, 0.0]), 0.3) for px in (0.0, 6.0))
     system = equations.System(best, few, 0.3)
@@ -334,12 +335,8 @@ def test_what_is_too_far_for_a_point_is_no_miss() -> None:
 
 def test_a_lens_that_hardly_anybody_films_with_is_weighed_against_a_usual_one(tmp_path: Path) -> None:
     """Straight ahead any lens will do, so one that is far too long is doubted; where turns tell it, a long lens is a long lens."""
-    ahead = np.tile(np.eye(4), (VIEWS, 1, 1))
-    ahead[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
-    tracks = make(ahead, FIXED, distortion=(0, 0, 0, 0), noise=0.2)
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(ahead), np.ones(VIEWS, bool), blank), tracks, 3.0)
-    far = focal.stretched(truth, 2.5)
+    tracks = make(ahead(), FIXED, distortion=(0, 0, 0, 0), noise=0.2)
+    far = focal.stretched(placed(tracks, ahead(), FIXED), 2.5)
     wrong = span.Solved(far, tracks, far.errors(tracks) < 3.0, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
     weighed = span._weighed(question, tracks, wrong.diagnosis, wrong)
@@ -354,8 +351,7 @@ def test_a_lens_is_no_surer_than_the_parts_of_the_picture_agree() -> None:
     """Where all tracks of a part slip together, as by blur, the scatter of the focal length is better foreseen than by the tracks' noise alone."""
     poses = path(VIEWS)
     calm = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.05, points=400)
-    blank = np.full((int(calm.track.max()) + 1, 3), np.nan)
-    truth = bundle.triangulated(bundle.State(SIZE, FIXED, np.zeros(4), invert(poses), np.ones(VIEWS, bool), blank), calm, 3.0)
+    truth = placed(calm, poses, FIXED)
     part = (calm.xy // (np.array(SIZE) / equations.PARTS)).astype(int)
     off, told, by_noise = [], [], []
     for seed in range(8):
