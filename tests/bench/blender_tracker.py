@@ -1,8 +1,10 @@
 """Blender's own tracker without a window, as an artist would press it: detect, follow both ways, solve, clean, solve. Runs in .venv-blender:
 
-    python tests/bench/blender_tracker.py FOLDER_OF_FRAMES OUT.json
+    python tests/bench/blender_tracker.py FOLDER_OF_FRAMES OUT.json [SPACING]
 
-Writes frame number -> [world_from_camera 4 x 4 in OpenCV axes, focal length in px]. It starts from 35 mm on 36 mm and refines that.
+Writes `found`: frame number -> [world_from_camera 4 x 4 in OpenCV axes, focal length in px], and how many `markers` that rests on.
+It starts from 35 mm on 36 mm and refines that.
+SPACING is the least distance of two markers where they are set, in parts of the width.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import bpy
 EVERY = 12  # frames between two looks for new features
 
 
-def main(folder: Path, out: Path) -> None:
+def main(folder: Path, out: Path, spacing: float) -> None:
     """Track and solve the numbered pictures of a folder."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     names = sorted(folder.glob("*.png"))
@@ -36,7 +38,7 @@ def main(folder: Path, out: Path) -> None:
     settings.default_pattern_size, settings.default_search_size, settings.default_correlation_min = 21, 81, 0.75
     settings.default_motion_model, settings.default_pattern_match, settings.use_default_brute = "LocRot", "KEYFRAME", True
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region, scene=scene):
-        _follow(clip, scene, space, count)
+        _follow(clip, scene, space, count, round(spacing * clip.size[0]))
         _solve(clip, count)
     scale = clip.size[0] / lens.sensor_width
     first = int(names[0].stem)
@@ -46,10 +48,10 @@ def main(folder: Path, out: Path) -> None:
         for row in matrix[:3]:  # y down, z forward
             row[1], row[2] = -row[1], -row[2]
         found[f"{first + pose.frame - 1:06d}"] = [matrix, lens.focal_length * scale]
-    out.write_text(json.dumps(found))
+    out.write_text(json.dumps({"found": found, "markers": len(clip.tracking.tracks)}))
 
 
-def _follow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, space: bpy.types.Space, count: int) -> None:
+def _follow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, space: bpy.types.Space, count: int, distance: int) -> None:
     for frame in range(1, count, EVERY):
         for track in clip.tracking.tracks:
             track.select = False
@@ -57,7 +59,7 @@ def _follow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, space: bpy.types.
             scene.frame_set(frame)
             space.clip_user.frame_current = frame
             if not backwards:
-                bpy.ops.clip.detect_features(placement="FRAME", margin=24, threshold=0.2, min_distance=50)
+                bpy.ops.clip.detect_features(placement="FRAME", margin=24, threshold=0.05, min_distance=distance)
             bpy.ops.clip.track_markers(backwards=backwards, sequence=True)
     for track in clip.tracking.tracks:
         track.select = len([marker for marker in track.markers if not marker.mute]) < 8
@@ -96,5 +98,5 @@ def _once() -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.04)
     os._exit(0)  # bpy 4.5 hangs at the door when a timer is pending

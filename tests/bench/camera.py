@@ -5,7 +5,7 @@
 A shot is one of the made ones, kitti, 7scenes, or the folder of a clip in 1_static or 2_dynamic, of which no truth is known.
 Prints one table row per shot and method: error, focal error, frames placed, CPU-seconds a frame (children included; ours: of the solve
 alone, then of frames, flow and movers), and whether a bad answer was warned of. With --keep, what is already in FOLDER is not made again;
-delete FOLDER/SHOT/solve after a change of the engine.
+delete FOLDER/SHOT/solve after a change of the engine. Peers are sift, blender, and blender-few, with a quarter of the markers.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from engine.stages import flow, frames, movers, solve  # noqa: E402
 
 FOOTAGE = ROOT.parent / "shared" / "clips"
 CLIPS = FOOTAGE / "3_gt"
+TRACKERS = {"blender": 0.04, "blender-few": 0.08}  # Blender's tracker by the distance of its markers in parts of the width
 FAR, ASTRAY = 2.0, 10.0  # % of the path and of the focal length from which an answer is a bad one
 SIFT = """
 import json, resource, sys, pycolmap
@@ -181,10 +182,15 @@ def ours(name: str, root: Path, truth: Poses, factor: float, total: int, before:
 
 
 def theirs(name: str, peer: str, root: Path, truth: Poses, factor: float, total: int) -> None:
-    """The rows of a peer: blender, or sift with its two ways of mapping."""
+    """The rows of a peer: sift with its two ways of mapping, or one of TRACKERS."""
     room = root / peer
-    blender = [str(ROOT / ".venv-blender/bin/python"), str(ROOT / "tests/bench/blender_tracker.py"), str(root / "frames"), str(room / "blender.json")]
-    order = blender if peer == "blender" else [sys.executable, "-c", SIFT, str(root / "frames"), str(room)]
+    if peer in TRACKERS:
+        ways = {"blender": f"Blender's tracker, {TRACKERS[peer]:.0%}"}
+        script = [str(ROOT / ".venv-blender/bin/python"), str(ROOT / "tests/bench/blender_tracker.py")]
+        order = [*script, str(root / "frames"), str(room / "blender.json"), str(TRACKERS[peer])]
+    else:
+        ways = {way: f"pycolmap SIFT, {way}" for way in ("incremental", "global")}
+        order = [sys.executable, "-c", SIFT, str(root / "frames"), str(room)]
 
     def make() -> None:
         room.mkdir(exist_ok=True)
@@ -192,16 +198,15 @@ def theirs(name: str, peer: str, root: Path, truth: Poses, factor: float, total:
         subprocess.run(order, check=False, capture_output=True)
 
     _, seconds = once(root, peer, make)
-    for way in ("blender",) if peer == "blender" else ("incremental", "global"):
+    for way, method in ways.items():
         told = room / f"{way}.json"
         answer = json.loads(told.read_text()) if told.is_file() else {}
-        spent, poses = (seconds, answer) if peer == "blender" else (answer.get("seconds", seconds), answer.get("found", {}))
         found = {}
-        for number, (matrix, focal) in poses.items():
-            pose = np.array(matrix) if peer == "blender" else np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
+        for number, (matrix, focal) in answer.get("found", {}).items():
+            pose = np.array(matrix) if peer in TRACKERS else np.linalg.inv(np.vstack([matrix, [0, 0, 0, 1]]))
             found[int(number)] = (pose, focal)
-        method = "Blender's tracker" if peer == "blender" else f"pycolmap SIFT, {way}"
-        row(name, method, found, truth, factor, total, f"{spent / total:.3f}")
+        says = f"{answer['markers']} markers" if "markers" in answer else ""
+        row(name, method, found, truth, factor, total, f"{answer.get('seconds', seconds) / total:.3f}", says)
 
 
 if __name__ == "__main__":
