@@ -15,7 +15,6 @@ from ..geometry.pose import invert
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
-ENOUGH = 200  # points that a pose is found from
 MODELS = {"SIMPLE_PINHOLE": (), "SIMPLE_RADIAL": (0,), "RADIAL": (0, 1), "OPENCV": (0, 1, 2, 3)}  # which of k1 k2 p1 p2 are free
 
 
@@ -61,8 +60,8 @@ def spread(state: State, most: int) -> NDArray[np.bool_]:
     return some
 
 
-def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2e-3, rounds: int = 3) -> State:
-    """The state with a point for every track that at least three posed views see within `limit` px of each other's word.
+def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2e-3, rounds: int = 3, least: int = 3) -> State:
+    """The state with a point for every track that at least `least` posed views see within `limit` px of each other's word.
 
     Observations that disagree are left out one by one: the worst of each track in each round.
     """
@@ -85,7 +84,7 @@ def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2
     of_track = np.bincount(tracks.track[state.posed[tracks.view]], minlength=count)
     angle = reprojection.parallax(points, place[:, :3, 3], tracks.track[good], tracks.view[good])
     # A track most of which disagrees moves by itself, and its agreeing part is chance.
-    keep = (seen >= 3) & (seen >= 0.7 * of_track) & (angle > parallax)
+    keep = (seen >= least) & (seen >= 0.7 * of_track) & (angle > parallax)
     return replace(state, points=np.where(keep[:, None], points, np.nan))
 
 
@@ -108,26 +107,6 @@ def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool 
             filled[views] += 1
             taken[track[start]] = True
     return use & taken[tracks.track]
-
-
-def posed_by_points(pycolmap: Any, state: State, tracks: Tracks, least: int = 12) -> State:
-    """The state with a pose for every view that sees enough known points (absolute pose by RANSAC, then refined)."""
-    options = pycolmap.AbsolutePoseEstimationOptions()
-    options.ransac.max_error, options.ransac.random_seed = 4.0, 7
-    pose, posed = state.pose.copy(), state.posed.copy()
-    known = np.isfinite(state.points[tracks.track, 0])
-    for view, rows in enumerate(tracks.views(len(posed))):
-        if posed[view]:
-            continue
-        chosen = np.arange(rows.start, rows.stop)[known[rows]]
-        if len(chosen) < least:
-            continue
-        chosen = chosen[evenly(len(chosen), ENOUGH)]
-        camera = _camera(pycolmap, state, "SIMPLE_RADIAL", view)
-        answer = pycolmap.estimate_and_refine_absolute_pose(tracks.xy[chosen], state.points[tracks.track[chosen]], camera, options)
-        if answer is not None and answer["num_inliers"] >= max(least, 0.3 * len(chosen)):
-            pose[view, :3], posed[view] = answer["cam_from_world"].matrix(), True
-    return replace(state, pose=pose, posed=posed)
 
 
 def adjusted(

@@ -33,11 +33,8 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     job = mapping.Job(
         question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
     )
-    shutil.rmtree(question.folder, ignore_errors=True)
-    mapping.write_job(question.folder, job, tracks, *((start.state, start.keys) if start else ()))
-    child.run("engine.camera.mapping", question.folder, lambda line: question.step())
-    state, fits, keys, way = mapping.read_answer(question.folder, job)
-    shutil.rmtree(question.folder)
+    begun = (start.state, start.keys) if start else (None, None)
+    state, fits, keys, way = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
     method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
@@ -52,6 +49,16 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
     sigma = None if sigma is None else float(np.hypot(sigma, aside))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def _by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None, keys: list[int] | None) -> mapping.Found:
+    """Mapped by pycolmap."""
+    shutil.rmtree(question.folder, ignore_errors=True)
+    mapping.write_job(question.folder, job, tracks, start, keys)
+    child.run("engine.camera.mapping", question.folder, lambda line: question.step())
+    found = mapping.read_answer(question.folder, job)
+    shutil.rmtree(question.folder)
+    return found
 
 
 def _settled(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float) -> State:

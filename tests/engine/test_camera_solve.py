@@ -9,7 +9,24 @@ import numpy as np
 import pytest
 from camera_tracks import SIZE, make, moment, path
 
-from engine.camera import adjust, answer, bundle, certainty, diagnosis, equations, focal, lenses, shutter, smooth, span, tripod, unknowns, zooming
+from engine.camera import (
+    adjust,
+    answer,
+    bundle,
+    certainty,
+    diagnosis,
+    equations,
+    focal,
+    lenses,
+    mapping,
+    resection,
+    shutter,
+    smooth,
+    span,
+    tripod,
+    unknowns,
+    zooming,
+)
 from engine.camera.tracks import Tracks
 from engine.contract.options import Solve
 from engine.failures import ShotFailure
@@ -72,9 +89,27 @@ def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, .
     assert np.abs(lens.distort(rim, found.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
 
 
-def test_known_focal_length_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["stepwise", "global"])
+def test_known_focal_length_is_kept(way: str, tmp_path: Path, monkeypatch) -> None:
+    if way == "global":  # as for many keyframes
+        pytest.importorskip("pycolmap")
+        monkeypatch.setattr(resection, "MOST", 2)
     answer = solve(make(path(VIEWS), FIXED), tmp_path, focal=520.0, lens="known")
     assert (answer.state.focal == 520).all() and answer.lens == "known" and judge(answer, path(VIEWS), FIXED).ate_percent < 0.2
+    assert answer.method.startswith(f"free camera: {way} mapping of ")
+
+
+def test_keyframes_are_placed_one_after_another() -> None:
+    """Among movers, with no word of the lens; and where the tracks contradict each other nothing is placed that would seem to fit."""
+    poses, keys = path(VIEWS), list(range(0, VIEWS, 4))
+    tracks = make(poses, FIXED, movers=0.2).long(3)
+    state = bundle.State(SIZE, np.full(VIEWS, 768.0), np.zeros(4), np.tile(np.eye(4), (VIEWS, 1, 1)), np.zeros(VIEWS, bool), np.zeros((0, 3)))
+    use = np.isin(tracks.view, keys)
+    found = resection.mapped(state, mapping.shown(tracks, use, keys), keys, False)
+    assert found.posed[keys].all() and compare(invert(found.pose)[keys], poses[keys]).ate_percent < 1 and abs(found.focal[0] / 520 - 1) < 0.1
+    assert mapping.missed(found, tracks, use, keys) < mapping.WEAK
+    noise = replace(tracks, xy=np.random.default_rng(0).uniform([0, 0], SIZE, tracks.xy.shape))
+    assert mapping.missed(resection.mapped(state, noise, keys, False), noise, use, keys) > mapping.WEAK
 
 
 def test_where_the_shot_tells_no_focal_length_the_file_does(tmp_path: Path) -> None:
@@ -272,7 +307,7 @@ def test_a_rolling_shutter_is_found_and_taken_out(tmp_path: Path) -> None:
     error, readout = judge(answer, poses, focal), answer.readout
     assert abs(readout.share - 0.6) < 3 * readout.sigma and readout.sigma < 0.04 and readout.axis == "rows"
     assert error.ate_percent < 0.2 and error.focal_percent < 1  # left in: 0.7 and 5
-    assert answer.gain < 0.8 and answer.method.startswith("free camera: global mapping") and answer.method.endswith("rolling shutter taken out")
+    assert answer.gain < 0.8 and answer.method.startswith("free camera: stepwise mapping") and answer.method.endswith("rolling shutter taken out")
     kept = answer.tracks.xy + answer.shift
     assert np.allclose(kept, tracks.long(3).xy) and np.linalg.norm(answer.shift, axis=1).max() > 2
 

@@ -1,0 +1,150 @@
+"""Camera room: the keyframes of a short shot placed one after another: two by their epipolar geometry, each further one by the points
+that those before see (Hartley and Zisserman 2004, sections 9.6 and 7.2); OpenCV and our own adjustment, no torch, no pycolmap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import reprojection
+from ..geometry.evenly import evenly
+from . import adjust, unknowns
+from .bundle import State, triangulated
+from .epipolar import find_fundamental, find_homography
+from .tracks import Tracks
+
+Array = NDArray[np.float64]
+MOST = 20  # keyframes: errors of one after another add up
+PAIRS, SHARED, SAMPLES = 6, 60, 250  # pairs of keyframes that are looked at, tracks they must share, and those of them that are asked
+FOCALS = np.geomspace(0.4, 3.0, 28)  # in widths
+HABIT = 0.05  # how much a focal length that is e times the usual one is disliked, in parts by which singular values differ
+SEEN = 25  # points that a view must see to be placed
+WIDE, NEAR = 8.0, 4.0  # px by which an observation may miss its point while cameras are placed, and when all are adjusted
+LOOSE, ROUNDS = 1.0, 8  # px, scale of the Cauchy loss of those adjustments, and their rounds
+ENOUGH = 200  # points that a pose is found from
+
+
+def mapped(state: State, tracks: Tracks, keys: list[int], known: bool) -> State:
+    """Poses for the keyframes `keys`, and the lens, from `tracks` [N] of what stands still; none where they do not hang together.
+
+    The state's focal length is kept where it is `known`, else the pictures tell it.
+    """
+    tracks = tracks.long(2)
+    points = np.full((int(tracks.track.max(initial=-1)) + 1, 3), np.nan)
+    blank = replace(state, posed=np.zeros_like(state.posed), points=points, distortion=np.zeros(4))
+    pairs = _pairs(tracks, keys, len(state.posed)) if 2 < len(keys) <= MOST else []
+    if not pairs:
+        return blank
+    if not known:
+        blank = replace(blank, focal=np.full_like(state.focal, _focal([pair[-1] for pair in pairs], state)))
+    state = _two(blank, tracks, *pairs[0])
+    return _grown(state, tracks, keys, known) if state.posed.any() else blank
+
+
+def _pairs(tracks: Tracks, keys: list[int], views: int) -> list[tuple[int, int, Array, Array, Array]]:
+    """Some pairs of keyframes, the one that shows most parallax first: both, their rows of the tracks, and their fundamental matrix."""
+    rows, near = tracks.views(views), []
+    for i, a in enumerate(keys):
+        for b in keys[i + 1 :]:
+            first, second = tracks.pair(rows[a], rows[b])
+            if len(first) >= SHARED:
+                gone = float(np.median(np.linalg.norm(tracks.xy[second] - tracks.xy[first], axis=1)))
+                near.append((gone * np.sqrt(len(first)), a, b, first, second))
+    near.sort(key=lambda pair: -pair[0])
+    found = []
+    for _, a, b, first, second in [near[k] for k in evenly(len(near), 2 * PAIRS)][:PAIRS]:
+        some = evenly(len(first), SAMPLES)
+        p, q = tracks.xy[first[some]], tracks.xy[second[some]]
+        fundamental, homography = find_fundamental(p, q, 1.0), find_homography(p, q, 2.0)
+        if fundamental is None or homography is None:
+            continue
+        lined = reprojection.sampson(fundamental, p, q) < 2.0
+        flat = np.linalg.norm(reprojection.transfer(homography, p) - q, axis=1)[lined]
+        found.append((float(np.median(flat)) * np.sqrt(lined.mean() * len(first)) if len(flat) else 0.0, a, b, first, second, fundamental))
+    return [pair[1:] for pair in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _focal(fundamentals: list[Array], state: State) -> float:
+    """The focal length in px by which the fundamental matrices are likest to essential ones, whose singular values are equal."""
+    width, unlike = max(state.size), np.log(FOCALS / unknowns.WIDTHS) ** 2 * HABIT
+    to_pixels = np.array([[1, 0, state.centre[0]], [0, 1, state.centre[1]], [0, 0, 1.0]])
+    for fundamental in fundamentals:
+        centred = to_pixels.T @ fundamental @ to_pixels
+        lens = np.stack([FOCALS * width, FOCALS * width, np.ones_like(FOCALS)], -1)
+        values = np.linalg.svd(lens[:, :, None] * centred * lens[:, None], compute_uv=False)
+        unlike = unlike + (1 - values[:, 1] / values[:, 0]) / len(fundamentals)
+    return float(FOCALS[unlike.argmin()] * width)
+
+
+def _two(state: State, tracks: Tracks, a: int, b: int, first: Array, second: Array, fundamental: Array) -> State:
+    """The state with two views posed, one unit apart, and the points that both see."""
+    lens = np.diag([state.focal[a], state.focal[a], 1.0])
+    lens[:2, 2] = state.centre
+    p, q = ((tracks.xy[rows] - state.centre) / state.focal[a] for rows in (first, second))
+    lined = reprojection.sampson(fundamental, tracks.xy[first], tracks.xy[second]) < 2.0
+    if lined.sum() < SEEN:
+        return state
+    _, turn, way, _ = cv2.recoverPose(lens.T @ fundamental @ lens, p[lined], q[lined], np.eye(3))
+    pose, posed = state.pose.copy(), state.posed.copy()
+    pose[[a, b]] = np.eye(4)
+    pose[b, :3, :3], pose[b, :3, 3], posed[[a, b]] = turn, way[:, 0], True
+    return triangulated(replace(state, pose=pose, posed=posed), tracks, WIDE, least=2)
+
+
+def _grown(state: State, tracks: Tracks, keys: list[int], known: bool) -> State:
+    """Each further keyframe placed by the points it sees, most first, all adjusted now and then."""
+    open_, adjusted_at = [key for key in keys if not state.posed[key]], 4
+    rows = tracks.views(len(state.posed))
+    while open_:
+        seen = [int(np.isfinite(state.points[tracks.track[rows[key]], 0]).sum()) for key in open_]
+        best = int(np.argmax(seen))
+        if seen[best] < SEEN:
+            break
+        state = resected(state, tracks, open_.pop(best))
+        state = triangulated(state, tracks, WIDE, least=2)
+        if state.posed.sum() == adjusted_at:
+            state, adjusted_at = _adjusted(state, tracks, known, WIDE, 2), 2 * adjusted_at
+    if state.posed.sum() >= 3:
+        for limit in (WIDE, NEAR):
+            state = _adjusted(triangulated(state, tracks, limit), tracks, known, limit, 3)
+    return state
+
+
+def _adjusted(state: State, tracks: Tracks, known: bool, limit: float, least: int) -> State:
+    use = tracks.shared(state.errors(tracks) < limit)
+    start, few, posed = unknowns.of_state(state, tracks, use, len(tracks.track), known=known)
+    state = unknowns.to_state(adjust.adjust(start, few, LOOSE, ROUNDS), state, posed)
+    focal = state.focal if known else np.full_like(state.focal, np.median(state.focal[posed]))
+    return triangulated(replace(state, focal=focal), tracks, limit, least=least)
+
+
+def completed(state: State, tracks: Tracks) -> State:
+    """The state with a pose for every view that sees enough points."""
+    for view in np.flatnonzero(~state.posed):
+        state = resected(state, tracks, int(view))
+    return state
+
+
+def resected(state: State, tracks: Tracks, view: int, least: int = 12) -> State:
+    """The state with a pose for a view by the points it sees (absolute pose by RANSAC, then refined), where there are enough of them."""
+    rows = tracks.views(len(state.posed))[view]
+    chosen = np.arange(rows.start, rows.stop)[np.isfinite(state.points[tracks.track[rows], 0])]
+    if len(chosen) < least:
+        return state
+    chosen = chosen[evenly(len(chosen), ENOUGH)]
+    few = Tracks(tracks.track[chosen], tracks.view[chosen], tracks.xy[chosen], tracks.moving[chosen])
+    rays, points = state.rays(few), state.points[few.track]
+    flat, focal = rays[:, :2] / rays[:, 2:], float(state.focal[view])
+    found, turn, way, good = cv2.solvePnPRansac(
+        points, flat, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP, reprojectionError=4.0 / focal, iterationsCount=100, confidence=0.999,
+    )
+    if not found or good is None or len(good) < max(least, 0.3 * len(chosen)):
+        return state
+    turn, way = cv2.solvePnPRefineLM(points[good[:, 0]], flat[good[:, 0]], np.eye(3), None, turn, way)
+    pose, posed = state.pose.copy(), state.posed.copy()
+    pose[view, :3, :3], pose[view, :3, 3], posed[view] = cv2.Rodrigues(turn)[0], way[:, 0], True
+    return replace(state, pose=pose, posed=posed)
