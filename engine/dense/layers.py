@@ -99,11 +99,15 @@ def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tens
     return 1 / (1 + step**4)
 
 
+def beside(scene: Background) -> Mask:
+    """Where the still scene [H, W] is measured, off the rim of what moves."""
+    return scene.measured & (cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
+
+
 def stands(scene: Background, rays: Picture, up: np.ndarray, height: float) -> tuple[list[Stand], np.ndarray]:
     """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still); see `contact.stand`."""
     count, labels = pieces(scene.mover)
-    grown = cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    still = scene.measured & ~grown
+    still = beside(scene)
     return [stand(labels == k + 1, still, scene.rho, scene.information, rays, up, height) for k in range(count)], labels
 
 

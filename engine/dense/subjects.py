@@ -11,15 +11,33 @@ from ..media.flow import grid
 from .shot import Shot
 
 Stands = tuple[np.ndarray, np.ndarray]  # inverse depth [K] and certainty [K] of a frame's pieces
+Told = list[list[Any]]  # (rho, sure, kind) of each piece of a frame; see `contact.Stand`
+Names = list[np.ndarray]  # of each frame's pieces, the same along time
+OFTEN, JOINED = 1 / 3, 0.4  # of the frames in which something must seem to belong to a still body; how sure it is then where that is
 
 
-def steady(shot: Shot, numbers: list[int], told: list[list[Any]], labels: Callable[[int], np.ndarray]) -> dict[int, Stands]:
-    """The pieces of every frame at inverse depths smoothed along time; `told` holds (rho, sure, kind) per piece and frame."""
-    counts = [len(stands) for stands in told]
+def named(shot: Shot, numbers: list[int], counts: list[int], labels: Callable[[int], np.ndarray]) -> Names:
+    """The pieces of every frame, of which there are `counts`, by names that last."""
     links = [
         _link(shot, here, there, labels, (before, after)) for here, there, before, after in zip(numbers, numbers[1:], counts, counts[1:])
     ]
-    names = chains(links, counts)
+    return chains(links, counts)
+
+
+def belonging(told: list[Told], joints: list[list[float | None]], names: Names) -> list[Told]:
+    """Where the pieces stand, those at their `joints` (inverse depth, or None) that are joined in many frames: in few anything may seem so."""
+    every = np.concatenate([*names, np.zeros(0, int)]).astype(int)
+    joined = np.array([rho is not None for some in joints for rho in some], float)
+    share = np.bincount(every, joined) / np.maximum(np.bincount(every), 1)
+    return [
+        [[rho, JOINED, "joint"] if rho is not None and share[name] > OFTEN else stand for stand, rho, name in zip(*parts)]
+        for parts in zip(told, joints, names)
+    ]
+
+
+def steady(numbers: list[int], told: list[Told], names: Names) -> dict[int, Stands]:
+    """The pieces of every frame at inverse depths smoothed along time."""
+    counts = [len(stands) for stands in told]
     flat = [
         (name, place, k, stands[k][0], stands[k][1])
         for place, (stands, named) in enumerate(zip(told, names)) for k, name in enumerate(named)

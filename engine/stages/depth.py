@@ -20,6 +20,7 @@ from ..contract.artifacts import FRAME
 from ..contract.options import Depth
 from ..dense import guess, layers, measured, parallel, sightings, sky, subjects, summary, with_learned, without_parallax
 from ..dense.fusion import Fusion, Part
+from ..dense.joints import Joints
 from ..dense.limits import limits
 from ..dense.shot import Shot
 from ..failures import ShotFailure
@@ -52,19 +53,19 @@ def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
     low, high = limits(shot, solved)
     work = room / "work"
     missing = [number for number in numbers if not summary.exr(room, number).is_file()]
-    if missing:
+    if missing or not (room / "depth.json").is_file():
         report.progress(0, len(solved) + len(missing))
         step = _counter(report, len(solved) + len(missing))
         todo = [number for number in solved if not _about(work, number).is_file()]
         step(len(solved) - len(todo))
         parallel.each(todo, lambda number: _measure(shot, number, inputs, options, (low, high), work), inputs.device, step)
         told = [store.read_json(_about(work, number)) for number in solved]
-        steady = subjects.steady(shot, solved, [about["stands"] for about in told], lambda number: _labels(work, number))
+        names = subjects.named(shot, solved, [len(about["stands"]) for about in told], lambda number: _labels(work, number))
+        stands = subjects.belonging([about["stands"] for about in told], [about["joints"] for about in told], names)
+        steady = subjects.steady(solved, stands, names)
         fusion = Fusion(shot, guessed, solved, lambda number: _read(work, number), low, options.trust) if guessed else None
         parallel.each(missing, lambda number: _finish(shot, number, work, steady, fusion, room), inputs.device, step)
-    if not (room / "depth.json").is_file():
-        told = [store.read_json(_about(work, number)) for number in solved]
-        store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told, guessed)})
+        store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told, stands, guessed)})
     about = store.read_json(room / "depth.json")
     report.used, report.figures = about["used"], {**report.figures, **about["figures"]}
     shutil.rmtree(work, ignore_errors=True)
@@ -84,7 +85,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     """Pass 1 for one frame: its background, its moving pieces and where they stand."""
     known = measured.read(inputs["scene_movers"], number, options.noise, inputs.device) or _triangulate(shot, number, inputs, options, bounds)
     if known is None:
-        store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": []})
+        store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": [], "joints": []})
         return
     found, neighbours = known
     row, far = shot.row(number), sky.seen(shot, number)
@@ -95,11 +96,13 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
+    joints = Joints(shot, number, scene.rho, layers.beside(scene), inputs.device)
     with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
         "parallax": round(max(other.parallax for other in neighbours), 3), "sure": round(float((scene.confidence > 0.5).mean()), 4),
         "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
+        "joints": [joints.near(labels == k + 1, stand) for k, stand in enumerate(stands)],
     })
 
 
@@ -125,12 +128,13 @@ def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stan
     write_depth(summary.exr(room, number), (1 / rho).astype(np.float32), confidence.astype(np.float32))
 
 
-def _tell(seen: list[dict[str, Any]], guessed: guess.Guess | None) -> dict[str, Any]:
+def _tell(seen: list[dict[str, Any]], stands: list[subjects.Told], guessed: guess.Guess | None) -> dict[str, Any]:
     """What was done and measured, for depth.json and the report."""
-    kinds = [stand[2] for about in seen for stand in about["stands"]]
+    kinds = [stand[2] for some in stands for stand in some]
     used = "inverse depth in closed form from flow to several neighbours"
     if kinds:
         told = {"ground": ", movers where they touch the ground", "guess": ", movers whose feet are below the picture at a guess"}
+        told["joint"] = ", movers as far off as the still body they belong to"
         used += next((told[kind] for kind in told if kind in kinds), ", movers just before what they hide")
     if guessed:
         used += f"; fused with {guessed.network}"
@@ -138,6 +142,7 @@ def _tell(seen: list[dict[str, Any]], guessed: guess.Guess | None) -> dict[str, 
         "parallax_px": round(float(np.median([about["parallax"] for about in seen])), 2),
         "confident": round(float(np.mean([about["sure"] for about in seen])), 4),
         "movers_on_ground": round(kinds.count("ground") / len(kinds), 3) if kinds else None,
+        "movers_joined": round(kinds.count("joint") / len(kinds), 3) if kinds else None,
         "movers_guessed": round(kinds.count("guess") / len(kinds), 3) if kinds else None,
     }}
 
