@@ -100,11 +100,12 @@ def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool 
     order = np.lexsort((tracks.track[rows], late[tracks.track[rows]]))
     track, view = tracks.track[rows][order], tracks.view[rows][order]
     edges = np.flatnonzero(np.diff(track, prepend=-1, append=-2))
-    filled, taken = np.zeros(int(tracks.view.max(initial=0)) + 1, np.int64), np.zeros(len(count), bool)
+    filled, taken = [0] * (int(tracks.view.max(initial=0)) + 1), np.zeros(len(count), bool)
+    view = view.tolist()  # thousands of short rows: lists are faster
     for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist()):
-        views = view[start:stop]
-        if filled[views].min() < per_view:
-            filled[views] += 1
+        if any(filled[k] < per_view for k in view[start:stop]):
+            for k in view[start:stop]:
+                filled[k] += 1
             taken[track[start]] = True
     return use & taken[tracks.track]
 

@@ -1,4 +1,4 @@
-"""Camera room: how much of a lens the shot tells: none of k1 k2 p1 p2, some, or all; pycolmap and our own adjustment fit, no torch.
+"""Camera room: how much of a lens the shot tells: none of k1 k2 p1 p2, some, or all; pycolmap or our own adjustment fit, no torch.
 
 A richer lens is taken where it explains the observations surely better: where the likelihood (Student's t with one degree of
 freedom, as the Cauchy loss implies) grows by more than Schwarz's criterion asks for the freedom it adds. The errors of one track
@@ -13,31 +13,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import adjust, bundle, unknowns
+from . import adjust, bundle, equations, normal, unknowns
 from .bundle import MODELS, State
 from .normal import DENSE
 from .tracks import Tracks
 
 FAR = 20.0  # px beyond which an error counts no more
 ASKEW, SKEW = 0.015, 0.003  # the largest p1, p2 that a lens is believed to have, and their sigma before a shot is seen
-PER_VIEW, ROUNDS = 200, 10  # of the adjustments that decide
+PER_VIEW, ROUNDS, MOST = 200, 10, 120  # of the adjustment that decides: observations of a view, rounds, views
 
 
-def choose(pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State]:
-    """The lens model among bundle.MODELS that the observations in `use` [N] ask for, and the state with its distortion as a start."""
+def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State]:
+    """The lens model among bundle.MODELS that the observations in `use` [N] ask for, and the state with its distortion as a start.
+
+    All four numbers are adjusted once; what a poorer lens would explain less follows from their covariance (Wald's test).
+    """
     seen = np.bincount(tracks.view[use], minlength=len(state.posed)) > 0
-    part, of_use = replace(state, posed=state.posed & seen), tracks.where(use)
-    count = len(np.unique(of_use.track))
-    best, least, kept, fitted = "", np.inf, part, part
-    for model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL"):
-        fitted = adjusted(pycolmap, fitted, tracks, use, loss, model, known, rounds=ROUNDS)
-        cost = count * unlikely(fitted.errors(of_use), loss)
-        if _worth(least - cost, len(MODELS[model]) - len(MODELS.get(best, ())), count):
-            best, least, kept = model, cost, fitted
-    tangential = _tangential(kept, tracks, use & np.isfinite(kept.points[tracks.track, 0]), loss, known)
-    if tangential is not None:
-        return "OPENCV", replace(state, focal=np.full_like(state.focal, tangential.focal[0]), distortion=tangential.distortion)
-    return best, replace(state, distortion=kept.distortion)
+    part = replace(state, posed=bundle.spread(replace(state, posed=state.posed & seen), MOST))
+    start, few, _ = unknowns.of_state(part, tracks, tracks.shared(use & part.posed[tracks.view]), PER_VIEW, known=known, free=(0, 1, 2, 3))
+    best = adjust.adjust(start, few, loss, ROUNDS)
+    system = equations.System(best, few, loss, bent=True)
+    last = np.eye(system.size)[-4:]
+    apart = normal.solver(normal.raised(system.reduced(0.0), -system.belief))  # what is usual is no word of the shot's
+    told = np.linalg.inv(np.array([apart(row) for row in last]) @ last.T) * 1.5 / loss**2 / system.length  # in log likelihood
+    count, bends = len(best.points), best.distortion
+    skewed = float(bends[2:] @ np.linalg.inv(np.linalg.inv(told)[2:, 2:]) @ bends[2:]) - 0.5 * float(((bends[2:] / SKEW) ** 2).sum())
+    # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
+    if _worth(skewed, 2, count) and np.abs(bends[2:]).max() <= ASKEW:
+        focal = state.focal if known else np.full_like(state.focal, np.exp(best.log_focal[0]))
+        return "OPENCV", replace(state, focal=focal, distortion=bends)
+    return _radial(state, bends[:2] + np.linalg.solve(told[:2, :2], told[:2, 2:] @ bends[2:]), told[:2, :2], count)
+
+
+def _radial(state: State, bends: NDArray[np.float64], told: NDArray[np.float64], count: int) -> tuple[str, State]:
+    """The same without p1 p2, of k1 k2 [2] and their information [2, 2]."""
+    alone = np.array([bends[0] + told[0, 1] / told[0, 0] * bends[1], 0.0])  # k1 where there is no k2
+    lost = {"SIMPLE_PINHOLE": bends @ told @ bends, "SIMPLE_RADIAL": (bends - alone) @ told @ (bends - alone), "RADIAL": 0.0}
+    kept = {"SIMPLE_PINHOLE": 0 * bends, "SIMPLE_RADIAL": alone, "RADIAL": bends}
+    best = "SIMPLE_PINHOLE"
+    for model in ("SIMPLE_RADIAL", "RADIAL"):
+        if _worth(float(lost[best] - lost[model]), len(MODELS[model]) - len(MODELS[best]), count):
+            best = model
+    return best, replace(state, distortion=np.array([*kept[best], 0.0, 0.0]))
 
 
 def adjusted(
@@ -66,19 +83,3 @@ def unlikely(error: NDArray[np.float64], loss: float) -> float:
 
 def _worth(gain: float, freedom: int, count: int) -> bool:
     return gain > 0.5 * freedom * np.log(max(count, 2))
-
-
-def _tangential(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> State | None:
-    """The state with k1 k2 p1 p2 free, where that is worth it against k1 k2 alone; by our own adjustment, whose pixels are square."""
-    start, few, posed = unknowns.of_state(state, tracks, use, PER_VIEW, known=known, free=(0, 1))
-    common = adjust.adjust(start, few, loss, ROUNDS)
-    # Both go on from there, or what is gained by going on would count as gained by the freer lens.
-    plain, full = (adjust.adjust(replace(common, free=free), few, loss, ROUNDS) for free in ((0, 1), (0, 1, 2, 3)))
-    count = len(np.unique(few.track))
-    gain = count * (unlikely(np.linalg.norm(plain.residuals(few), axis=1), loss) - unlikely(np.linalg.norm(full.residuals(few), axis=1), loss))
-    gain -= 0.5 * float(((full.distortion[2:] / SKEW) ** 2).sum())
-    # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
-    if not _worth(gain, 2, count) or np.abs(full.distortion[2:]).max() > ASKEW:
-        return None
-    focal = state.focal if known else np.full_like(state.focal, np.exp(full.log_focal[0]))
-    return replace(state, focal=focal, distortion=full.distortion)

@@ -177,7 +177,7 @@ def _finished(
     fits = use & (state.errors(tracks) < FINE)
     chosen, model = carrying(tracks, fits, per_view(job.views)), job.model
     if not job.zoom:
-        model, state = lenses.choose(pycolmap, state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
+        model, state = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
     state = lenses.adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known, job.zoom, 12 if lenses.short(state) and not job.zoom else 30)
     state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE
