@@ -13,7 +13,10 @@ from .tracks import Index, Tracks
 
 Picture = NDArray[np.uint8]  # [H, W]
 HOME = 0.4  # px by which a point may miss its start after going there and back
-WINDOW = dict(winSize=(15, 15), maxLevel=4, criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01))
+WINDOW = dict(winSize=(15, 15), criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01), flags=cv2.OPTFLOW_USE_INITIAL_FLOW)
+FAR, BACK = 4, 1  # coarsest level of the pyramids where no speed is known, and on the way back, whose end is known
+COARSE = 160  # px: width at which one begins to look where a speed leads
+LOST = 0.6  # part of the points that may be lost there before one looks farther
 
 
 def follow(
@@ -28,7 +31,7 @@ def follow(
     before = None
     for view, (picture, mask) in enumerate(zip(pictures, masks)):
         if before is not None and len(points):
-            there, kept = _advance(before, picture, points, speed)
+            there, kept = _advance(before, picture, points, speed, view > 1)
             points, speed, names = there, there - points[kept], names[kept]
         found = _detect(picture, points, count)
         if len(found):
@@ -43,16 +46,24 @@ def follow(
 
 
 def _advance(
-    before: Picture, now: Picture, points: NDArray[np.float32], speed: NDArray[np.float32]
+    before: Picture, now: Picture, points: NDArray[np.float32], speed: NDArray[np.float32], known: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where the points went, looking first where their speed leads, and which of them could be followed."""
-    guess = dict(WINDOW, flags=cv2.OPTFLOW_USE_INITIAL_FLOW)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points.reshape(-1, 1, 2), (points + speed).reshape(-1, 1, 2), **guess)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(now, before, there, there - speed.reshape(-1, 1, 2), **guess)
+    """Where the points went and which of them could be followed; where their speed is `known`, it is looked for near where that leads first."""
+    near = int(np.clip(np.log2(max(now.shape) / COARSE).round(), 1, FAR))
+    there, kept = _there_and_back(before, now, points, speed, near if known else FAR)
+    if known and kept.mean() < 1 - LOST:  # a jolt, perhaps
+        there, kept = _there_and_back(before, now, points, speed, FAR)
+    return there[kept], kept
+
+
+def _there_and_back(
+    before: Picture, now: Picture, points: NDArray[np.float32], speed: NDArray[np.float32], level: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points.reshape(-1, 1, 2), (points + speed).reshape(-1, 1, 2), maxLevel=level, **WINDOW)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(now, before, there, there - speed.reshape(-1, 1, 2), maxLevel=min(level, BACK), **WINDOW)
     there, home = there[:, 0], np.linalg.norm(back[:, 0] - points, axis=1)
     inside = (there > 2).all(1) & (there[:, 0] < now.shape[1] - 3) & (there[:, 1] < now.shape[0] - 3)
-    kept = (found[:, 0] > 0) & (returned[:, 0] > 0) & (home < HOME) & inside
-    return there[kept], kept
+    return there, (found[:, 0] > 0) & (returned[:, 0] > 0) & (home < HOME) & inside
 
 
 def _borrow(points: NDArray[np.float32], speed: NDArray[np.float32], fresh: NDArray[np.float32]) -> NDArray[np.float32]:
