@@ -97,16 +97,13 @@ def carrying(tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool 
     rows = np.flatnonzero(use)
     count = np.bincount(tracks.track[rows], minlength=int(tracks.track.max(initial=-1)) + 1)
     late = np.random.default_rng(0).exponential(size=len(count)) / np.maximum(count, 1) if mixed else -count
-    order = np.lexsort((tracks.track[rows], late[tracks.track[rows]]))
-    track, view = tracks.track[rows][order], tracks.view[rows][order]
-    edges = np.flatnonzero(np.diff(track, prepend=-1, append=-2))
-    filled, taken = [0] * (int(tracks.view.max(initial=0)) + 1), np.zeros(len(count), bool)
-    view = view.tolist()  # thousands of short rows: lists are faster
-    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist()):
-        if any(filled[k] < per_view for k in view[start:stop]):
-            for k in view[start:stop]:
-                filled[k] += 1
-            taken[track[start]] = True
+    turn = np.empty(len(count), np.int64)
+    turn[np.argsort(late, kind="stable")] = np.arange(len(count))
+    # A track is left out only where all its views are full, so whoever comes among the first of any view is taken.
+    order = rows[np.argsort(tracks.view[rows] * len(count) + turn[tracks.track[rows]], kind="stable")]
+    place = np.arange(len(order)) - np.searchsorted(tracks.view[order], tracks.view[order])
+    taken = np.zeros(len(count), bool)
+    taken[tracks.track[order[place < per_view]]] = True
     return use & taken[tracks.track]
 
 

@@ -19,6 +19,7 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 FITS = 2.0  # px by which an observation may miss its direction
 PER_VIEW = 200
+LEFT = 2  # of several focal lengths that are looked at twice
 STARTS = (0.7, 1.1, 1.8, 3.0)  # focal lengths, in widths
 LINK, SAMPLES = 25, 200  # tracks that two neighbours must share, and those of them that say how one is turned against the other
 
@@ -33,16 +34,20 @@ def solve(
     still = tracks.where(~tracks.moving)
     # A wrong focal length bends a turn into something that almost fits, so several are tried.
     guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
-    tries, count, usual = [], len(np.unique(still.track)), float(np.log(unknowns.WIDTHS * size[0]))
-    for guess in guesses:
-        start, posed = _chained(still, views, size, guess, zoom)
-        start = replace(start, zooming=zoom, known=known, free=(), usual=usual)
-        start, keep, sigma = _refined(start, tracks, posed, loss, ((30.0, 6), (8.0, 8)), PER_VIEW // 3)
+    count, usual = len(np.unique(still.track)), float(np.log(unknowns.WIDTHS * size[0]))
+    starts, posed = _chained(still, views, size, np.array(guesses), zoom)
+    starts = [replace(start, zooming=zoom, known=known, free=(), usual=usual) for start in starts]
+
+    def unlikely(start: unknowns.Bundle) -> float:
         error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
         unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / equations.USUAL) ** 2  # decides between focal lengths that fit alike
-        tries.append((count * lenses.unlikely(error, loss) + unusual, len(tries), start, keep, sigma))
-    _, _, start, keep, sigma = min(tries)
-    start, keep, sigma = _refined(replace(start, free=(0,) if bends else ()), tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
+        return count * lenses.unlikely(error, loss) + unusual
+
+    for stage, left in (((30.0, 6), LEFT), ((8.0, 8), 1)):
+        starts = [_refined(start, tracks, posed, loss, (stage,), PER_VIEW // 3)[0] for start in starts]
+        starts = sorted(starts, key=unlikely)[:left]
+    start = replace(starts[0], free=(0,) if bends else ())
+    start, keep, sigma = _refined(start, tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
     start = replace(start, points=_directions(start, tracks, keep))
     error = np.linalg.norm(start.residuals(tracks), axis=1)
     seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))
@@ -72,27 +77,29 @@ def _refined(
     return start, keep, sigma
 
 
-def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: float, zoom: bool) -> tuple[unknowns.Bundle, NDArray[np.bool_]]:
-    """A first guess: each view turned against the one before, its focal length grown by how the points spread.
+def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: Array, zoom: bool) -> tuple[list[unknowns.Bundle], NDArray[np.bool_]]:
+    """First guesses, one for each focal length [F]: each view turned against the one before, its focal length grown by how the points spread.
 
     Where two neighbours share next to nothing the chain breaks; its longest piece is kept.
     """
     rows, centre = tracks.views(views), np.asarray(size, np.float64) / 2
-    rotation, log_focal, piece = np.tile(np.eye(3), (views, 1, 1)), np.full(views, np.log(focal)), np.zeros(views, np.int64)
+    rotation, piece = np.tile(np.eye(3), (len(focal), views, 1, 1)), np.zeros(views, np.int64)
+    log_focal = np.tile(np.log(focal)[:, None], (1, views))
     for view in range(1, views):
         a, b = tracks.pair(rows[view - 1], rows[view])
-        rotation[view], log_focal[view], piece[view] = rotation[view - 1], log_focal[view - 1], piece[view - 1]
+        rotation[:, view], log_focal[:, view], piece[view] = rotation[:, view - 1], log_focal[:, view - 1], piece[view - 1]
         if len(a) < LINK:
             piece[view] += 1
             continue
         some = evenly(len(a), SAMPLES)
-        p, q = tracks.xy[a[some]] - centre, tracks.xy[b[some]] - centre
-        step, growth, _ = rotation_between(p / np.exp(log_focal[view - 1]), q / np.exp(log_focal[view]), zoom)
-        log_focal[view] += np.log(growth)
-        rotation[view] = step @ rotation[view - 1]
+        p, q = ((tracks.xy[x[some]] - centre) / np.exp(log_focal[:, view])[:, None, None] for x in (a, b))
+        step, growth, _ = rotation_between(p, q, zoom)
+        log_focal[:, view] += np.log(growth)
+        rotation[:, view] = step @ rotation[:, view - 1]
     longest = int(np.bincount(piece).argmax())
     points = np.zeros((int(tracks.track.max()) + 1, 3))
-    return unknowns.Bundle(rotation, np.zeros((views, 3)), log_focal, np.zeros(4), points, centre, turning=True), piece == longest
+    chains = [unknowns.Bundle(r, np.zeros((views, 3)), f, np.zeros(4), points, centre, turning=True) for r, f in zip(rotation, log_focal)]
+    return chains, piece == longest
 
 
 def _directions(start: unknowns.Bundle, tracks: Tracks, keep: NDArray[np.bool_]) -> Array:
