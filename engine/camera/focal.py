@@ -22,7 +22,22 @@ MOST = 120  # views that are looked at
 WALKS = ((4.0, 100, 4), (2.0, 250, 3))  # px by which an observation may miss its point, observations of a view, adjustments at most
 FULL = 24000, 600  # observations of all views and of one, at last
 ROUNDS = 10  # of each adjustment
+LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
+JUDGED, STEER = 400, 120  # views and observations of each by which that is told: thousands would fill memory where a shot returns
 CLOSE = 0.2  # of a standard error: a change that calls for no further adjustment
+
+
+def sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool = False) -> float | None:
+    """The standard error of the state's log focal length, by the observations in `fits` [N]."""
+    some = spread(state, JUDGED)
+    use = tracks.shared(fits & some[tracks.view])
+    there, few, _ = unknowns.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
+    return equations.System(there, few, loss).focal_sigma()
+
+
+def loose(state: State, sigma: float | None) -> bool:
+    """Whether the shot hardly tells the lens, or the lens that was found cannot be."""
+    return sigma is None or sigma > LOOSE or odd(state)
 
 
 def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
@@ -32,20 +47,20 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     """
     if odd(state):
         state = replace(state, distortion=np.zeros(4))
-    some, sigma = replace(state, posed=spread(state, MOST)), 1.0
+    some, error = replace(state, posed=spread(state, MOST)), 1.0
     for limit, per_view, times in WALKS:
         for _ in range(times):
             before = some.focal[0]
             some, best, few = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view)
-            sigma = equations.System(best, few, loss).focal_sigma() or 1.0
-            if abs(np.log(some.focal[0] / before)) < CLOSE * sigma:
+            error = equations.System(best, few, loss).focal_sigma() or 1.0
+            if abs(np.log(some.focal[0] / before)) < CLOSE * error:
                 break
     views = np.count_nonzero(state.posed)
     if views > MOST:
         some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
     full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
     state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=True)
-    return triangulated(state, tracks, limit), sigma
+    return triangulated(state, tracks, limit), error
 
 
 def odd(state: State) -> bool:

@@ -15,11 +15,12 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import keyframes, lenses, resection
+from . import focal, keyframes, lenses, resection
 from .bundle import State, carrying, triangulated
 from .tracks import Tracks
 
-Found = tuple[State, NDArray[np.bool_], list[int], str]  # the state, the observations [N] it rests on, its keyframes, and by which way
+# The state, the observations [N] it rests on, its keyframes, by which way, and the standard error of log focal length where that was looked at.
+Found = tuple[State, NDArray[np.bool_], list[int], str, float | None]
 
 START = "start.npz"
 SEED = 7
@@ -94,12 +95,12 @@ def main(folder: Path) -> None:
     if (folder / START).is_file():
         with np.load(folder / START, allow_pickle=False) as file:
             begun = replace(_blank(job, tracks), focal=file["focal"], distortion=file["distortion"], pose=file["pose"], posed=file["posed"])
-            state, use, keys, way = _adjusted(pycolmap, job, tracks, begun, file["keys"].tolist(), say)
+            state, use, keys, way, sigma = _adjusted(pycolmap, job, tracks, begun, file["keys"].tolist(), say)
     else:
-        state, use, keys, way = _solved(pycolmap, job, tracks, lambda use, keys: maps.best(pycolmap, job, tracks, use, keys, folder), say)
+        state, use, keys, way, sigma = _solved(pycolmap, job, tracks, lambda use, keys: maps.best(pycolmap, job, tracks, use, keys, folder), say)
     np.savez(
         folder / "solution.npz", pose=state.pose, posed=state.posed, points=state.points, focal=state.focal, distortion=state.distortion,
-        use=use, keys=np.array(keys, np.int64), way=np.array(way),
+        use=use, keys=np.array(keys, np.int64), way=np.array(way), sigma=np.array(np.nan if sigma is None else sigma),
     )
 
 
@@ -121,19 +122,21 @@ def _solved(
         name, _, guess = name.partition(", ")
         way = f"{name} mapping{f' ({guess})' if guess else ''} of {len(keys)} keyframes, {number} {'pass' if number == 1 else 'passes'}"
         if state.posed.sum() < 3:
-            return state, use, keys, way
+            return state, use, keys, way, None
         say("adjust")
         state, fits = _completed(pycolmap, job, state, tracks, use)
         lost = float((use & ~fits).sum() / use.sum())
         use = fits
         if number >= job.passes or lost < CHANGED:
-            return (*_finished(pycolmap, job, state, tracks, use, keys, say), keys, way)
+            state, use, sigma = _finished(pycolmap, job, state, tracks, use, keys, say)
+            return state, use, keys, way, sigma
 
 
 def _adjusted(pycolmap: Any, job: Job, tracks: Tracks, start: State, keys: list[int], say: Callable[[str], None]) -> Found:
     """The same from poses that are there already."""
     state, fits = _completed(pycolmap, job, replace(start, points=_blank(job, tracks).points), tracks, ~tracks.moving)
-    return (*_finished(pycolmap, job, state, tracks, fits, keys, say), keys, "given")
+    state, fits, sigma = _finished(pycolmap, job, state, tracks, fits, keys, say)
+    return state, fits, keys, "given", sigma
 
 
 def held(tracks: Tracks) -> NDArray[np.bool_]:
@@ -171,20 +174,26 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
 
 def _finished(
     pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int], say: Callable[[str], None],
-) -> tuple[State, NDArray[np.bool_]]:
-    """All adjusted by what fits, with the lens that the shot tells; every point of a still track, and the observations [N] that the solve rests on."""
+) -> tuple[State, NDArray[np.bool_], float | None]:
+    """All adjusted by what fits, with the lens that the shot tells; every point of a still track, the observations [N] that the solve rests
+    on, and the standard error of log focal length where the shot hardly tells it."""
     say("finish")
     fits = use & (state.errors(tracks) < FINE)
-    chosen, model = carrying(tracks, fits, per_view(job.views)), job.model
+    model, rounds, sigma = job.model, 30, None
     if not job.zoom:
         model, state = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
-    state = lenses.adjusted(pycolmap, state, tracks, chosen, job.loss, model, job.known, job.zoom, 12 if lenses.short(state) and not job.zoom else 30)
-    state = triangulated(state, tracks, FINE)
-    return state, state.errors(tracks) < FINE
+        rounds = 12 if lenses.short(state) else 30
+    if not (job.zoom or job.known) and focal.loose(state, focal.sigma(state, tracks, fits, job.loss)):
+        state, sigma = focal.settled(state, tracks, job.loss)
+    else:
+        state = lenses.adjusted(pycolmap, state, tracks, carrying(tracks, fits, per_view(job.views)), job.loss, model, job.known, job.zoom, rounds)
+        state = triangulated(state, tracks, FINE)
+    return state, state.errors(tracks) < FINE, sigma
 
 
 def read_answer(folder: Path, job: Job) -> Found:
     """What the child found; nothing is posed where it found nothing."""
     with np.load(folder / "solution.npz", allow_pickle=False) as file:
         state = State(job.size, file["focal"], file["distortion"], file["pose"], file["posed"], file["points"])
-        return state, file["use"], file["keys"].tolist(), str(file["way"])
+        sigma = float(file["sigma"])
+        return state, file["use"], file["keys"].tolist(), str(file["way"]), None if np.isnan(sigma) else sigma

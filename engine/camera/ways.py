@@ -18,10 +18,8 @@ from .diagnosis import Diagnosis
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed
-STEER = 120  # observations of a view, at least, that adjust a zoom and judge a focal length
-JUDGED = 400  # views by which a focal length is judged: thousands would fill memory where a shot returns
+STEER = 120  # observations of a view, at least, that adjust a zoom
 ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
-LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
 TOLD = 0.05  # standard error of log focal length that a file's word is given
 
@@ -34,16 +32,19 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
         question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
     )
     begun = (start.state, start.keys) if start else (None, None)
-    state, fits, keys, way = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
+    state, fits, keys, way, sigma = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
     method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
     if zoom:
         state = _settled(state, tracks, fits, options.loss)
         fits = state.errors(tracks) < mapping.FINE
-    sigma = 0.0 if known else _focal_sigma(state, tracks, fits, options.loss, zoom)
-    if not (zoom or known) and (sigma is None or sigma > LOOSE or focal.odd(state)):
-        state, sigma = focal.settled(state, tracks, options.loss)
+    if known:
+        sigma = 0.0
+    elif sigma is None:
+        sigma = focal.sigma(state, tracks, fits, options.loss, zoom)
+        if not zoom and focal.loose(state, sigma):
+            state, sigma = focal.settled(state, tracks, options.loss)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
@@ -71,7 +72,7 @@ def _settled(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float)
         before = state.focal[state.posed]
         state = bundle.triangulated(zoomed(state, tracks, fits, loss, ROUNDS, per_view), tracks, mapping.COARSE)
         fits = state.errors(tracks) < mapping.COARSE
-        sigma = _focal_sigma(state, tracks, fits, loss, True) or 1.0
+        sigma = focal.sigma(state, tracks, fits, loss, True) or 1.0
         if abs(np.log(state.focal[state.posed] / before).mean()) < focal.CLOSE * sigma:
             break
     return bundle.triangulated(state, tracks, mapping.FINE)
@@ -87,14 +88,6 @@ def zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, r
             "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
             "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
         ) from None
-
-
-def _focal_sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool) -> float | None:
-    """The standard error of the state's log focal length."""
-    some = bundle.spread(state, JUDGED)
-    use = tracks.shared(fits & some[tracks.view])
-    there, few, _ = unknowns.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
-    return equations.System(there, few, loss).focal_sigma()
 
 
 def turned(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
