@@ -1,7 +1,8 @@
 """Stage scene_movers: what moves by itself, told from the solved scene; no bpy.
 
 The search before the solve (stage movers) only knows which flow fits no camera, and so errs on near things with much parallax. Now
-every pixel can be asked whether a still point would look like that. Frames without a camera keep what the search said.
+every pixel can be asked whether a still point would look like that. Frames without a camera keep what the search said, and those whose
+camera explains little of what should be still: it follows something else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from .. import store
 from ..camera import learned
-from ..camera.evidence import heard
+from ..camera.evidence import heard, texture
 from ..contract.artifacts import FRAME, LIKELY
 from ..contract.options import SceneMovers
 from ..dense import measured, parallel, shading, sightings, sky, stillness
@@ -32,6 +33,7 @@ from ..stage import Inputs, Report
 
 NOISE = 0.5  # px of flow error
 EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
+OFF, LEAST = 0.005, 0.6  # of the width: how far still points may be seen off; the share of what shows that a camera must explain
 ROUNDS = 3  # of hearing the frames around
 VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
@@ -52,6 +54,9 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
     if solved:
         bounds = limits(shot, solved)
         each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, room, heard[0]))
+        lost = [number for number in solved if not _file(heard[0], number).is_file()]
+        if lost:
+            report.warning(f"The camera explains little of {len(lost)} frames, such as frame {lost[0]}: what moves there was told without it.")
     for before, after in zip(heard, heard[1:]):
         each(solved, partial(_hear, shot, before, after))
     each(shot.numbers, lambda number: _decide(shot, number, room))
@@ -76,7 +81,7 @@ def _write(folder: Path, number: int, verdict: Picture) -> None:
 
 
 def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, room: Path, folder: Path) -> None:
-    """The verdict of one frame by itself, and what it measures were it still."""
+    """The verdict of one frame by itself, and what it measures were it still; no verdict where the camera explains too little."""
     if _file(folder, number).is_file():
         return
     gathered = sightings.gather(shot, number, device)
@@ -85,6 +90,9 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
         held, sights = gathered
         far = sky.seen(shot, number)
         found = sky.settled(triangulation.inverse_depth(held, NOISE, *bounds), far, bounds[0])
+        if _explained(shot, number, found.residual.cpu().numpy()) < LEAST:
+            measured.write(room, number, NOISE, found, sights)
+            return
         some = sightings.telling(shot, number, sights, 3)
         sighted = [
             shading.Sighted(witness, *(torch.from_numpy(part).to(device) for part in (grid(shot.size) + sight.flow, shading.detail(shot.grey(sight.number)))))
@@ -96,12 +104,17 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
     _write(folder, number, verdict)
 
 
+def _explained(shot: Shot, number: int, residual: Picture) -> float:
+    """The share of what shows texture, and did not seem to move before the solve, that is seen where a still point would be."""
+    shown = texture(shot.grey(number).astype(np.float32) / 255) * ~shot.movers(number)
+    return float(shown[residual < OFF * shot.size[0]].sum() / max(float(shown.sum()), 1e-6))
+
+
 def _hear(shot: Shot, before: Path, after: Path, number: int) -> None:
     """A frame's verdict, averaged along flow with that of the frames around."""
-    if _file(after, number).is_file():
-        return
     own, told = _read(before, number), []
-    assert own is not None
+    if own is None or _file(after, number).is_file():
+        return
     for gap, vote in zip(shot.gaps, VOTES):
         for side in (gap, -gap):
             other, found = shot.neighbour(number, side), shot.flow(number, side)

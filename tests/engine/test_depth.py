@@ -211,6 +211,21 @@ def test_a_frame_without_camera_is_unknown(folders, tmp_path) -> None:
     assert "1 frames have no solved camera" in report.warnings[0]
 
 
+def test_a_camera_that_explains_little_does_not_say_what_moves(folders, tmp_path) -> None:
+    shutil.copytree(folders["orient"], tmp_path / "orient")
+    with np.load(tmp_path / "orient/camera.npz") as held:
+        parts = dict(held)
+    parts["solved"][3:] = False
+    turn = cv2.Rodrigues(np.array([0.0, np.radians(4), 0.0]))[0]
+    parts["world_from_camera"][1, :3, :3] = parts["world_from_camera"][1, :3, :3] @ turn  # as if it had followed a mover
+    np.savez(tmp_path / "orient/camera.npz", **parts)
+    report = carry_out(scene_movers, o.SceneMovers(), {**folders, "orient": tmp_path / "orient"}, tmp_path / "scene_movers")
+    for number in (1, 2, 3):
+        kept, search = (read_png(room / f"{number:06d}.png") for room in (tmp_path / "scene_movers", folders["movers"]))
+        assert (kept == search).all() and (kept != read_png(folders["scene_movers"] / f"{number:06d}.png")).any()
+    assert "The camera explains little of 3 frames, such as frame 1" in report.warnings[0]
+
+
 def test_every_second_frame_gives_depth_from_its_own_neighbours(shot, folders, tmp_path) -> None:
     """Flow and cameras are paired by the clip's frame numbers, whatever step the frames were taken in."""
     shutil.copytree(folders["frames"], tmp_path / "frames")
