@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, vector_from_rotation
 from . import equations, unknowns
 from .adjust import adjust
-from .bundle import State, spread, triangulated
+from .bundle import State, carrying, spread, triangulated
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -25,6 +25,7 @@ ROUNDS = 10  # of each adjustment
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 JUDGED, STEER = 400, 120  # views and observations of each by which that is told: thousands would fill memory where a shot returns
 CLOSE = 0.2  # of a standard error: a change that calls for no further adjustment
+HALF_VIEWS, HALF, HALF_TIMES = 40, 80, 3  # views of which halves of the tracks are asked, observations of each and half, adjustments at most
 
 
 def sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool = False) -> float | None:
@@ -61,6 +62,37 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
     state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=True)
     return triangulated(state, tracks, limit), error
+
+
+def held(state: State, tracks: Tracks, loss: float, ratio: float) -> State:
+    """The state with its focal length times `ratio`, and all else as that lens would have it."""
+    some = replace(stretched(state, ratio), posed=spread(state, MOST))
+    for limit, per_view, times in WALKS:
+        for _ in range(times - 1):
+            some, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view, held=True)
+    return triangulated(some, tracks, limit)
+
+
+def scatter(state: State, tracks: Tracks, loss: float, sigma: float) -> float:
+    """How far log focal length moves, root mean square, where either half of the still tracks is asked alone; `sigma` is its standard error.
+
+    Each half settles anew, with what fits: that shows where another lens is about as good, as no slope at the answer does, and what
+    depends on which tracks are asked.
+    """
+    some, moved = replace(state, posed=spread(state, HALF_VIEWS)), []
+    few = tracks.where(carrying(tracks, tracks.shared(~tracks.moving & some.posed[tracks.view], 3), 2 * HALF, mixed=True)).long(3)
+    if len(few.track) < HALF * np.count_nonzero(some.posed):
+        return 0.0
+    first, limit = np.random.default_rng(0).random(int(few.track.max()) + 1) < 0.5, WALKS[0][0]
+    for side in (first, ~first):
+        half, there = few.where(side[few.track]).long(3), replace(some, points=some.points[:0])
+        for _ in range(HALF_TIMES):
+            before = there.focal[0]
+            there, *_ = _adjusted(triangulated(there, half, limit), half, loss, limit, 2 * HALF)
+            if abs(np.log(there.focal[0] / before)) < CLOSE * sigma:
+                break
+        moved.append(np.log(there.focal[0] / state.focal[0]))
+    return float(np.sqrt(np.mean(np.square(moved))))
 
 
 def odd(state: State) -> bool:

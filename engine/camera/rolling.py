@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..contract.options import Solve
 from ..failures import ChildFailure, ShotFailure
 from . import bundle, judgement, mapping, shutter, ways
@@ -28,7 +30,7 @@ def straightened(question: Question, rolling: Solved) -> Solved:
         looks = [_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)]
         readout, left, right = max(looks, key=lambda look: look[0].surely)
         if options.shutter == "auto" and not (judgement.rolls(readout.share, readout.sigma) and _foreseen(rolling, left, right, readout) < FORESEEN):
-            return replace(rolling, readout=readout)
+            return _left_in(rolling, readout, left, right)
     before, answer, sure = rolling.miss, rolling, options.shutter == "rolling"
     for _ in range(STRAIGHTER):
         tracks = shutter.straightened(answer.state, raw, readout)
@@ -46,6 +48,12 @@ def straightened(question: Question, rolling: Solved) -> Solved:
             break
     method = f"{rolling.method}; rolling shutter taken out"
     return replace(answer, method=method, readout=readout, shift=raw.xy - tracks.xy, gain=gain, doubt=rolling.doubt)
+
+
+def _left_in(rolling: Solved, readout: Readout, left: State, right: State) -> Solved:
+    """The answer with the readout left in it: its focal length is as unsure as taking that out would change it."""
+    change = float(np.log(right.focal[right.posed] / left.focal[right.posed]).mean())
+    return replace(rolling, readout=readout, sigma=rolling.sigma and float(np.hypot(rolling.sigma, change)))
 
 
 def _solved_again(question: Question, before: Solved) -> Solved:

@@ -22,7 +22,7 @@ GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
 ODD, SAME = 1.5, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
-NEARLY = 1.4  # part of the error with which that lens may stand beside the answer
+NEARLY, NEARER = 1.4, 1.25  # part of the error with which that lens, or one ODD times nearer to it, may stand beside the answer
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
 
@@ -31,6 +31,7 @@ def solve(question: Question) -> Solved:
     answer, period = _solved(question), question.options.smooth
     if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = rolling.straightened(question, answer)
+    answer = _shared_out(answer, question.options.loss)
     if period < 2:
         return answer
     state = smooth.smoothed(answer.state, period)
@@ -74,23 +75,39 @@ def _by_lens(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, foc
 
 
 def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
-    """The answer; doubted where its lens is far from what is expected, and a solve that begins with the expected one explains nearly as much.
+    """The answer; doubted where its lens is far from what is expected, and one that is expected, or nearer to that, explains nearly as much.
 
     A short path holds worlds of other depth that fit the tracks about as well: each has its own lens, near which it looks certain.
     """
     expected = question.focal or unknowns.WIDTHS * max(question.size)
-    if fixed.lens != "fixed" or fixed.doubt or abs(np.log(np.median(fixed.state.focal) / expected)) < np.log(ODD):
+    off = float(np.log(np.median(fixed.state.focal) / expected))
+    if fixed.lens != "fixed" or fixed.doubt or abs(off) < np.log(ODD):
         return fixed
+    apart = _other_world(question, tracks, found, fixed, expected)
+    if not apart:
+        nearer = focal.held(fixed.state, fixed.tracks, question.options.loss, ODD ** -np.sign(off))
+        if missed(nearer, fixed.tracks) > NEARER * fixed.miss:
+            return fixed
+    doubt = "a lens that is more usual would explain nearly as much: the focal length is not to be trusted"
+    return replace(fixed, sigma=max(fixed.sigma or 0.0, apart), doubt=doubt)
+
+
+def _other_world(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved, expected: float) -> float:
+    """How far in log focal length a solve ends that begins with the `expected` one, where it explains nearly as much; else 0."""
     try:
         held = _by_lens(question, tracks, found, expected)
     except (ShotFailure, ChildFailure):
-        return fixed
+        return 0.0
     other, _ = focal.settled(held.state, tracks, question.options.loss)
     apart = float(abs(np.log(np.median(other.focal) / np.median(fixed.state.focal))))
-    if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss:
-        return fixed
-    doubt = "a lens that is more usual would explain nearly as much: the focal length is not to be trusted"
-    return replace(fixed, sigma=max(fixed.sigma or 0.0, apart), doubt=doubt)
+    return 0.0 if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss else apart
+
+
+def _shared_out(answer: Solved, loss: float) -> Solved:
+    """The answer, its focal length no surer than halves of its tracks agree."""
+    if answer.motion != "free" or answer.lens != "fixed" or answer.sigma is None:
+        return answer
+    return replace(answer, sigma=max(answer.sigma, focal.scatter(answer.state, answer.tracks, loss, answer.sigma)))
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:

@@ -374,10 +374,12 @@ def test_a_lens_that_hardly_anybody_films_with_is_weighed_against_a_usual_one(tm
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
     weighed = span._weighed(question, tracks, wrong.diagnosis, wrong)
     assert "more usual" in weighed.doubt and weighed.sigma > 0.4 and weighed.state is far
+    assert focal.scatter(far, tracks, 0.3, 0.01) > 0.1
     long = np.full(VIEWS, 2.0 * SIZE[0])
     poses = path(VIEWS)
     answer = solve(make(poses, long, distortion=(0, 0, 0, 0)), tmp_path)
     assert not answer.doubt and judge(answer, poses, long).focal_percent < 5
+    assert focal.scatter(answer.state, answer.tracks, 0.3, answer.sigma) < 0.03
 
 
 def test_a_lens_is_no_surer_than_the_parts_of_the_picture_agree() -> None:
