@@ -62,7 +62,12 @@ class Solved:
 
 
 def missed(state: State, tracks: Tracks) -> float:
-    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much.
+    """Mean error in px over all observations of still tracks, those that fit nowhere counted as missing by much."""
+    return float(np.minimum(left(state, tracks), mapping.COARSE).mean())
+
+
+def left(state: State, tracks: Tracks) -> NDArray[np.float64]:
+    """Error in px of all observations of still tracks; inf of those that fit nowhere.
 
     What is too far for a point may still fit as something far: that is no miss.
     """
@@ -72,8 +77,7 @@ def missed(state: State, tracks: Tracks) -> float:
     view, points = tracks.view[first], state.points.copy()
     depth = FAR * np.nanmedian(np.linalg.norm(state.points - place[state.posed, :3, 3].mean(0), axis=1))
     points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(tracks)[first])
-    error = replace(state, points=points).errors(tracks)[~tracks.moving]
-    return float(np.minimum(error, mapping.COARSE).mean())
+    return replace(state, points=points).errors(tracks)[~tracks.moving]
 
 
 def refuse(found: Diagnosis, views: int, options: Solve) -> Failure | None:

@@ -25,7 +25,7 @@ ROUNDS = 10  # of each adjustment
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 JUDGED, STEER = 400, 120  # views and observations of each by which that is told: thousands would fill memory where a shot returns
 CLOSE = 0.2  # of a standard error: a change that calls for no further adjustment
-HALF_VIEWS, HALF, HALF_TIMES = 40, 80, 3  # views of which halves of the tracks are asked, observations of each and half, adjustments at most
+HALF_VIEWS, HALF, HALF_TIMES = 40, 125, 3  # views of which halves of the tracks are asked, observations of each and half, adjustments at most
 
 
 def sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zoom: bool = False) -> float | None:
@@ -119,7 +119,8 @@ def _adjusted(
 ) -> tuple[State, unknowns.Bundle, Tracks]:
     """The state adjusted by observations that miss by less than `limit` px, perhaps with its focal length held, and what was adjusted."""
     seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit))
-    start, few, rows = unknowns.of_state(state, tracks, seen, per_view, known=held, free=state.bends)
+    # Long tracks are of what is far: a lens that they alone ask for is not that of the shot.
+    start, few, rows = unknowns.of_state(state, tracks, seen, per_view, mixed=True, known=held, free=state.bends)
     best = adjust(replace(start, grain=float(np.sqrt(equations.spread(start, few, loss)))), few, loss, ROUNDS)
     state = unknowns.to_state(best, state, rows)
     return (state if held else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))), best, few

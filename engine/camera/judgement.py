@@ -15,7 +15,7 @@ GRID = (8, 6)  # cells across and down in which coverage is counted
 AGREE = 0.5  # part of what was followed that must agree with a camera from elsewhere
 LOOSE = 1.0  # % of the path's length
 DRIFTS = 3.0  # %
-ROLLS, SURE = 0.1, 5.0  # readout in frames' times, and in standard errors, from which a shutter is taken for a rolling one
+ROLLS, SURE = 0.05, 4.0  # readout in frames' times, and in standard errors, from which a shutter is taken for a rolling one
 LONGEST = 1.15  # of a frame's time: no sensor reads longer than until the next
 FEW, NARROW = 25, 0.2  # tracks and coverage below which a frame is not to be trusted
 

@@ -39,7 +39,7 @@ def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, kn
     count, bends = len(best.points), best.distortion
     skewed = float(bends[2:] @ np.linalg.inv(np.linalg.inv(told)[2:, 2:]) @ bends[2:]) - 0.5 * float(((bends[2:] / SKEW) ** 2).sum())
     # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
-    if _worth(skewed, 2, count) and np.abs(bends[2:]).max() <= ASKEW:
+    if worth(skewed, 2, count) and np.abs(bends[2:]).max() <= ASKEW:
         focal = state.focal if known else np.full_like(state.focal, np.exp(best.log_focal[0]))
         return "OPENCV", replace(state, focal=focal, distortion=bends)
     return _radial(state, bends[:2] + np.linalg.solve(told[:2, :2], told[:2, 2:] @ bends[2:]), told[:2, :2], count)
@@ -52,7 +52,7 @@ def _radial(state: State, bends: NDArray[np.float64], told: NDArray[np.float64],
     kept = {"SIMPLE_PINHOLE": 0 * bends, "SIMPLE_RADIAL": alone, "RADIAL": bends}
     best = "SIMPLE_PINHOLE"
     for model in ("SIMPLE_RADIAL", "RADIAL"):
-        if _worth(float(lost[best] - lost[model]), len(MODELS[model]) - len(MODELS[best]), count):
+        if worth(float(lost[best] - lost[model]), len(MODELS[model]) - len(MODELS[best]), count):
             best = model
     return best, replace(state, distortion=np.array([*kept[best], 0.0, 0.0]))
 
@@ -81,5 +81,6 @@ def unlikely(error: NDArray[np.float64], loss: float) -> float:
     return 1.5 * float(np.log1p((np.minimum(error, FAR) / loss) ** 2).mean())
 
 
-def _worth(gain: float, freedom: int, count: int) -> bool:
+def worth(gain: float, freedom: int, count: int) -> bool:
+    """Whether so much more log likelihood is worth the freedom, by Schwarz's criterion on `count` tracks."""
     return gain > 0.5 * freedom * np.log(max(count, 2))

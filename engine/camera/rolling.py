@@ -8,15 +8,14 @@ import numpy as np
 
 from ..contract.options import Solve
 from ..failures import ChildFailure, ShotFailure
-from . import bundle, judgement, mapping, shutter, ways
-from .answer import Question, Solved, missed
+from . import bundle, judgement, lenses, mapping, shutter, ways
+from .answer import Question, Solved
+from .answer import left as misses
 from .bundle import State
 from .shutter import Readout
 from .tracks import Tracks
 
 STRAIGHTER = 3  # solves with the readout taken out, at most
-GAINS = 0.95  # part of the error to which a readout must bring it, to be believed
-FORESEEN = 0.97  # the same foreseen by an adjustment of a part, from which on it is tried
 SETTLED = 0.02  # change of the readout that calls for no further one
 
 
@@ -29,7 +28,7 @@ def straightened(question: Question, rolling: Solved) -> Solved:
     else:
         looks = [_told(rolling, raw, Readout(0.0, 0.0, axis), options) for axis in _axes(question)]
         readout, left, right = max(looks, key=lambda look: look[0].surely)
-        if options.shutter == "auto" and not (judgement.rolls(readout.share, readout.sigma) and _foreseen(rolling, left, right, readout) < FORESEEN):
+        if options.shutter == "auto" and not (judgement.rolls(readout.share, readout.sigma) and _foreseen(rolling, left, right, readout, options.loss)):
             return _left_in(rolling, readout, left, right)
     before, answer, sure = rolling.miss, rolling, options.shutter == "rolling"
     for _ in range(STRAIGHTER):
@@ -40,9 +39,10 @@ def straightened(question: Question, rolling: Solved) -> Solved:
             doubt = "the rolling shutter is left in: without it no camera was found" if sure else rolling.doubt
             return replace(rolling, readout=readout, doubt=doubt)
         gain = answer.miss / max(before, 1e-9)
-        found = readout if given or (not sure and gain > GAINS) else _told(answer, raw, readout, options)[0]
-        if not sure and (gain > GAINS or not judgement.rolls(found.share, found.sigma)):
-            return replace(rolling, readout=found)
+        fits = sure or (gain < 1 and _explains((rolling.state, raw), (answer.state, answer.tracks), options.loss))
+        found = readout if given or not fits else _told(answer, raw, readout, options)[0]
+        if not fits or not (sure or judgement.rolls(found.share, found.sigma)):
+            return _left_in(rolling, found, left, right)
         settled, readout = abs(found.share - readout.share) < max(SETTLED, 0.5 * found.sigma), found
         if settled:
             break
@@ -74,14 +74,20 @@ def _told(answer: Solved, raw: Tracks, start: Readout, options: Solve) -> tuple[
     return shutter.told(answer.state, raw, options.loss, mapping.FINE, start, zoom=zoom, known=known, turning=turning)
 
 
-def _foreseen(rolling: Solved, left: State, right: State, readout: Readout) -> float:
-    """The part of the error that taking the readout out is likely to leave.
+def _foreseen(rolling: Solved, left: State, right: State, readout: Readout, loss: float) -> bool:
+    """Whether taking the readout out is likely to explain the tracks better, by an adjustment of a part."""
+    if rolling.motion == "tripod":
+        return True
+    raw = rolling.tracks.where(left.posed[rolling.tracks.view])
+    both = ((left, raw), (right, shutter.straightened(right, raw, readout)))
+    return _explains(*((bundle.triangulated(state, tracks, mapping.FINE), tracks) for state, tracks in both), loss)
+
+
+def _explains(before: tuple[State, Tracks], after: tuple[State, Tracks], loss: float) -> bool:
+    """Whether all still tracks are likelier by as much as one more unknown must be worth.
 
     What moves or slips can look like a readout too, but taking that out explains nothing.
     """
-    if rolling.motion == "tripod":
-        return 0.0
-    raw = rolling.tracks.where(left.posed[rolling.tracks.view])
-    straight = shutter.straightened(right, raw, readout)
-    miss = [missed(bundle.triangulated(state, tracks, mapping.FINE), tracks) for state, tracks in ((left, raw), (right, straight))]
-    return miss[1] / max(miss[0], 1e-9)
+    count = np.unique(before[1].track[~before[1].moving]).size
+    unlikely = [lenses.unlikely(misses(state, tracks), loss) for state, tracks in (before, after)]
+    return lenses.worth(count * (unlikely[0] - unlikely[1]), 1, count)

@@ -31,7 +31,6 @@ def solve(question: Question) -> Solved:
     answer, period = _solved(question), question.options.smooth
     if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = rolling.straightened(question, answer)
-    answer = _shared_out(answer, question.options.loss)
     if period < 2:
         return answer
     state = smooth.smoothed(answer.state, period)
@@ -101,13 +100,6 @@ def _other_world(question: Question, tracks: Tracks, found: diagnosis.Diagnosis,
     other, _ = focal.settled(held.state, tracks, question.options.loss)
     apart = float(abs(np.log(np.median(other.focal) / np.median(fixed.state.focal))))
     return 0.0 if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss else apart
-
-
-def _shared_out(answer: Solved, loss: float) -> Solved:
-    """The answer, its focal length no surer than halves of its tracks agree."""
-    if answer.motion != "free" or answer.lens != "fixed" or answer.sigma is None:
-        return answer
-    return replace(answer, sigma=max(answer.sigma, focal.scatter(answer.state, answer.tracks, loss, answer.sigma)))
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:

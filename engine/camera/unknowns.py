@@ -113,9 +113,11 @@ class Bundle:
         )
 
 
-def of_state(state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int, **more: Any) -> tuple[Bundle, Tracks, NDArray[np.int64]]:
+def of_state(
+    state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool = False, **more: Any
+) -> tuple[Bundle, Tracks, NDArray[np.int64]]:
     """A travelling bundle of `per_view` observations in `use` [N] of each posed view, those observations, and which views these are."""
-    few = tracks.where(carrying(tracks, use & state.posed[tracks.view], per_view))
+    few = tracks.where(carrying(tracks, use & state.posed[tracks.view], per_view, mixed))
     posed = np.flatnonzero(state.posed)
     number, again = np.unique(few.track, return_inverse=True)
     few = replace(few, track=again, view=np.searchsorted(posed, few.view))

@@ -20,6 +20,7 @@ from .tracks import Tracks
 ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view, at least, that adjust a zoom
 ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
+CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before the focal length is settled anew
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
 TOLD = 0.05  # standard error of log focal length that a file's word is given
 
@@ -41,15 +42,28 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
         fits = state.errors(tracks) < mapping.FINE
     if known:
         sigma = 0.0
-    elif sigma is None:
+    elif zoom:
         sigma = focal.sigma(state, tracks, fits, options.loss, zoom)
-        if not zoom and focal.loose(state, sigma):
-            state, sigma = focal.settled(state, tracks, options.loss)
+    else:
+        state, sigma = _agreed(state, tracks, fits, sigma, options.loss)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
     sigma = None if sigma is None else float(np.hypot(sigma, aside))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def _agreed(state: State, tracks: Tracks, fits: NDArray[np.bool_], sigma: float | None, loss: float) -> tuple[State, float]:
+    """The state with a focal length that has settled where the shot hardly tells it, or where halves of the tracks contradict it; and its
+    standard error, no less than those halves are off. A `sigma` says that it has settled already."""
+    settled = sigma is not None
+    sigma = sigma or focal.sigma(state, tracks, fits, loss)
+    loose = focal.loose(state, sigma)
+    apart = np.inf if loose and not settled else focal.scatter(state, tracks, loss, sigma or 1.0)
+    if not settled and (loose or apart > CONTRADICT * sigma):
+        state, sigma = focal.settled(state, tracks, loss)
+        apart = focal.scatter(state, tracks, loss, sigma)
+    return state, max(sigma, apart)
 
 
 def _by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None, keys: list[int] | None) -> mapping.Found:
