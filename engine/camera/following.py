@@ -14,8 +14,8 @@ from .tracks import Index, Tracks
 Picture = NDArray[np.uint8]  # [H, W]
 HOME = 0.4  # px by which a point may miss its start after going there and back
 WINDOW = dict(winSize=(15, 15), criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01), flags=cv2.OPTFLOW_USE_INITIAL_FLOW)
-FAR, BACK = 4, 1  # coarsest level of the pyramids where no speed is known, and on the way back, whose end is known
-COARSE = 160  # px: width at which one begins to look where a speed leads
+FAR, BACK = 4, 2  # coarsest level of the pyramids where no speed is known, and on the way back, whose end is known
+COARSE = 80  # px: width at which one begins to look where a speed leads
 LOST = 0.6  # part of the points that may be lost there before one looks farther
 
 
