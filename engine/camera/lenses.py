@@ -23,8 +23,9 @@ ASKEW, SKEW = 0.015, 0.003  # the largest p1, p2 that a lens is believed to have
 PER_VIEW, ROUNDS, MOST = 200, 10, 120  # of the adjustment that decides: observations of a view, rounds, views
 
 
-def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State]:
-    """The lens model among bundle.MODELS that the observations in `use` [N] ask for, and the state with its distortion as a start.
+def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, known: bool) -> tuple[str, State, float | None]:
+    """The lens model among bundle.MODELS that the observations in `use` [N] ask for, the state with its distortion as a start, and the
+    standard error of log focal length by that model.
 
     All four numbers are adjusted once; what a poorer lens would explain less follows from their covariance (Wald's test).
     """
@@ -41,8 +42,10 @@ def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, kn
     # A rolling shutter or a shifted picture also bends like that, but more than any lens does.
     if worth(skewed, 2, count) and np.abs(bends[2:]).max() <= ASKEW:
         focal = state.focal if known else np.full_like(state.focal, np.exp(best.log_focal[0]))
-        return "OPENCV", replace(state, focal=focal, distortion=bends)
-    return _radial(state, bends[:2] + np.linalg.solve(told[:2, :2], told[:2, 2:] @ bends[2:]), told[:2, :2], count)
+        model, state = "OPENCV", replace(state, focal=focal, distortion=bends)
+    else:
+        model, state = _radial(state, bends[:2] + np.linalg.solve(told[:2, :2], told[:2, 2:] @ bends[2:]), told[:2, :2], count)
+    return model, state, equations.System(replace(best, free=state.bends), few, loss).focal_sigma()
 
 
 def _radial(state: State, bends: NDArray[np.float64], told: NDArray[np.float64], count: int) -> tuple[str, State]:

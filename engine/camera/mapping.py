@@ -28,6 +28,7 @@ COARSE, FINE = 4.0, 2.0  # px by which an observation may miss its point, before
 CHANGED = 0.1  # part of the still tracks that must turn out to move to make another pass worth while
 MAPPED = 300  # tracks of each keyframe that a map is made from: it is where the adjustment starts
 HELD = 8  # one track of so many is kept from the maps, to judge them by
+SURER = 0.6  # standard error of focal length where a lens is chosen, by more observations of each view, for one where it is judged
 WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
 PER_VIEW, ALL = (250, 600), 24000  # observations of a view that steer it, least and most, and of all views as far as those allow
 
@@ -179,11 +180,12 @@ def _finished(
     on, and the standard error of log focal length where the shot hardly tells it."""
     say("finish")
     fits = use & (state.errors(tracks) < FINE)
-    model, rounds, sigma = job.model, 30, None
+    model, rounds, loose, sigma = job.model, 30, False, None
     if not job.zoom:
-        model, state = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
-        rounds = 12 if lenses.short(state) else 30
-    if not (job.zoom or job.known) and focal.loose(state, focal.sigma(state, tracks, fits, job.loss)):
+        model, state, error = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
+        if lenses.short(state):
+            rounds, loose = 12, not job.known and focal.loose(state, error and error / SURER)
+    if loose:
         state, sigma = focal.settled(state, tracks, job.loss)
     else:
         state = lenses.adjusted(pycolmap, state, tracks, carrying(tracks, fits, per_view(job.views)), job.loss, model, job.known, job.zoom, rounds)

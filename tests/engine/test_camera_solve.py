@@ -81,8 +81,8 @@ def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, .
     poses = path(VIEWS)[:: VIEWS // 8][:views]
     tracks = make(poses, np.full(views, 400.0), distortion=truth, noise=0.2)
     start = placed(tracks, poses, np.full(views, 410.0), (*truth[:1], 0, 0, 0), 6.0)
-    chosen, found = lenses.choose(start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
-    assert chosen == model
+    chosen, found, sigma = lenses.choose(start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
+    assert chosen == model and 0 < sigma < 0.1
     rim = np.array([[0.35, 0.15], [-0.3, 0.2]])  # in focal lengths: well inside the picture
     assert np.abs(lens.distort(rim, found.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
 
