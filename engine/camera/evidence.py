@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.flow import Flow
+from ..media.flow import Flow, grid
 from . import epipolar
 
 Picture = NDArray[np.float32]  # [H, W]
@@ -95,8 +95,7 @@ def complete(evidence: Picture, seen: Picture, grey: Picture) -> Picture:
 
 def warp(values: Picture, flow: NDArray[np.float32]) -> Picture:
     """Values of another frame [H, W] fetched along the flow to it [H, W, 2]."""
-    y, x = np.mgrid[: values.shape[0], : values.shape[1]].astype(np.float32)
-    return cv2.remap(values, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(values, grid(values.shape[1::-1]) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def heard(own: Picture, told: Iterable[tuple[Picture, NDArray[np.float32], Picture]]) -> Picture:

@@ -12,13 +12,12 @@ from typing import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..camera.evidence import texture
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
 from .agreement import sample
-from .edges import PATCH, apart, better_half, nearest_and_farthest, over_patch, unlike
+from .edges import PATCH, apart, better_half, greatest, nearest_and_farthest, over_patch, unlike
 from .layers import BELIEVED, typical
 from .shading import Sighted, detail, shaded
 from .shot import Mask, Picture
@@ -67,7 +66,7 @@ def judge(
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
     # Flow errs along the rims of near things, but not all over a thing: what disagrees through and through moves.
     odd = max(ODD, USUAL * float(found.residual.median()))
-    through = -_greatest(-found.residual, 2 * round(THICK * len(grey[0])) + 1)
+    through = -greatest(-found.residual, round(THICK * len(grey[0])))
     whole = shown * (through / odd - 1).clamp(0, 1) * (1 + 2 * excess).clamp(0, 1)
     # Shading, vignettes and compression also set colours apart that nothing else tells apart.
     moving = (1 - lit) * (1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3) + whole)
@@ -79,11 +78,7 @@ def judge(
 
 
 def _grown(mask: Tensor, size: int) -> Tensor:
-    return _greatest(mask.float(), size) > 0
-
-
-def _greatest(values: Tensor, size: int) -> Tensor:
-    return F.max_pool2d(values[None], size, 1, size // 2)[0]
+    return greatest(mask.float(), size // 2) > 0
 
 
 def _excess(

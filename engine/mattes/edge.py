@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.blobs import framed
+
 Alpha = NDArray[np.float32]  # [H, W] 0..1
 Colour = NDArray[np.float32]  # [H, W, 3] 0..1
 Plane = NDArray[np.floating]  # [H, W]
@@ -47,10 +49,14 @@ def once(picture: Colour, sure: NDArray[np.bool_], maybe: NDArray[np.bool_], gue
 
 
 def _fitted(picture: Colour, guess: Alpha, weight: Alpha, sure: NDArray[np.bool_], unknown: NDArray[np.bool_], radius: int) -> Alpha:
-    target = np.where(unknown, guess, sure).astype(np.float32)
-    alpha = guide(picture, target, np.where(unknown, weight, np.float32(1)).astype(np.float32), radius, EPS)
-    clear = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
-    return np.where(unknown, clear, sure).astype(np.float32)
+    out, box = sure.astype(np.float32), framed(unknown, 2 * radius + 1)  # what lies farther off has no say
+    if box is None:
+        return out
+    asked = unknown[box]
+    target = np.where(asked, guess[box], out[box])
+    alpha = guide(picture[box], target, np.where(asked, weight[box], np.float32(1)).astype(np.float32), radius, EPS)
+    out[box] = np.where(asked, np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1), out[box])
+    return out
 
 
 def guide(picture: Colour, target: Alpha, weight: Alpha, radius: int, eps: float) -> Alpha:

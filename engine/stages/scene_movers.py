@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Callable
 
@@ -35,6 +35,7 @@ NOISE = 0.5  # px of flow error
 EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
 OFF, LEAST = 0.005, 0.6  # of the width: how far still points may be seen off; the share of what shows that a camera must explain
 ROUNDS = 3  # of hearing the frames around
+TEXTURES = 40  # of pictures kept: each is asked for by all frames around
 VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
 
@@ -53,7 +54,8 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
     heard = [room / "work" / str(turn) for turn in range(ROUNDS)] + [room / LIKELY]
     if solved:
         bounds = limits(shot, solved)
-        each(solved, lambda number: _judge(shot, number, bounds, options, inputs.device, room, heard[0]))
+        textures = lru_cache(maxsize=TEXTURES)(lambda number: torch.from_numpy(shading.detail(shot.grey(number))).to(inputs.device))
+        each(solved, lambda number: _judge(shot, number, bounds, options, textures, inputs.device, room, heard[0]))
         lost = [number for number in solved if not _file(heard[0], number).is_file()]
         if lost:
             report.warning(f"The camera explains little of {len(lost)} frames, such as frame {lost[0]}: what moves there was told without it.")
@@ -80,7 +82,10 @@ def _write(folder: Path, number: int, verdict: Picture) -> None:
     write_png(_file(folder, number), np.round(127.5 + 127.5 * np.clip(verdict, -1, 1)).astype(np.uint8))
 
 
-def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, device: torch.device, room: Path, folder: Path) -> None:
+def _judge(
+    shot: Shot, number: int, bounds: tuple[float, float], options: SceneMovers, textures: Callable[[int], torch.Tensor], device: torch.device,
+    room: Path, folder: Path,
+) -> None:
     """The verdict of one frame by itself, and what it measures were it still; no verdict where the camera explains too little."""
     if _file(folder, number).is_file():
         return
@@ -95,7 +100,7 @@ def _judge(shot: Shot, number: int, bounds: tuple[float, float], options: SceneM
             return
         some = sightings.telling(shot, number, sights, 3)
         sighted = [
-            shading.Sighted(witness, *(torch.from_numpy(part).to(device) for part in (grid(shot.size) + sight.flow, shading.detail(shot.grey(sight.number)))))
+            shading.Sighted(witness, torch.from_numpy(grid(shot.size) + sight.flow).to(device), textures(sight.number))
             for witness, sight in zip(sightings.witnesses(shot, number, some, device), some)
         ]
         rays = shot.rays(shot.row(number))
