@@ -16,8 +16,9 @@ from ..geometry.blobs import disc
 from ..media.frames import read_depth, resize, working_size, write_png
 from ..stage import Report
 from ..training import page
-from ..training.followed import PASSES, Start, cameras, follow
+from ..training.followed import PASSES, Start, Table, cameras, follow
 from ..training.growth import curves
+from ..training.keeping import held_out, kept
 from ..training.outlines import levels
 from ..training.scene_flow_fit import Fit, Settings
 from . import parallel
@@ -54,8 +55,19 @@ class ByFlow:
                 self._shifts = levels(shot, start, self.labels, began, table, self.cameras)
                 began += self._shifts[:, None]
                 self._learns = began.any(1)  # what agrees with the flow already is left as it is
-                self.fit = Fit(table, self.cameras, self.settings, began).to(device)
+                self._settled = began
+                self.fit = self._fit(table, began).to(device)
         self.start = start
+
+    def _fit(self, table: Table, began: np.ndarray) -> Fit:
+        """What is to be trained, from the closed forms' levels [things, frames]: shown all but the pairs of frames that it is judged by."""
+        if not self.trains:
+            return Fit(table, self.cameras, self.settings, began)
+        unseen = held_out(table, began.shape[1])
+        shown, self._unseen = table[~unseen], table[unseen]
+        rest = curves(shown, *began.shape)
+        rest = np.where(rest.any(1, keepdims=True), rest + (began - rest).mean(1, keepdims=True), began)
+        return Fit(shown, self.cameras, self.settings, rest)
 
     @property
     def epochs(self) -> int:
@@ -94,6 +106,8 @@ class ByFlow:
 
         with parallel.alone():
             self.fit.run(self.room / "state.npz", after)
+        found, self._keeps = kept(self.fit, self._settled, self._unseen)
+        self.fit.scale.levels.data.copy_(torch.from_numpy(found))
         shown = sorted({int(k) for k in np.linspace(0, len(self.labels) - 1, 5)} | {busiest})
         for place in shown:
             write_png(self.room / f"frame_{FRAME % self.shot.numbers[place]}.png", self._strip(place))
@@ -170,8 +184,9 @@ class ByFlow:
             report.warning("Nothing in this shot moves by itself: there was nothing for the scene flow to learn.")
             return
         curve = self.fit.curve
-        report.used += f"; what moves by scene flow, {len(curve)} epochs"
-        report.figures.update(epochs=len(curve), loss=curve[-1]["total"], followed=len(self.fit.table), things=len(self.fit.scale.levels) - 1)
+        things, better = int(self._learns.sum()), int((self._keeps & self._learns).sum())
+        report.used += f"; what moves by scene flow, {len(curve)} epochs; {better} of {things} things keep what was learned, the others go by growth"
+        report.figures.update(epochs=len(curve), loss=curve[-1]["total"], followed=len(self.fit.table), things=things, kept=better)
 
 
 def weights(text: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Figures of depth on made shots with true cameras.
 
-`python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation] [--raft FILE] [--keep FOLDER]`
+`python tests/bench/depth.py [SHOT …] [--frames N] [--size WxH] [--scene-flow] [--ablation] [--guess] [--raft FILE] [--keep FOLDER]`
 
 One scale for each whole shot; still and moving pixels apart; those within 8 px of a true silhouette; flicker along true flow. Prints a
 table for RESULTS.md. What stands in FOLDER is not made again.
@@ -9,12 +9,15 @@ table for RESULTS.md. What stands in FOLDER is not made again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Iterator
 
+import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +29,7 @@ from engine.dense.by_scene_flow import WEIGHTS  # noqa: E402
 from engine.media.frames import read_depth  # noqa: E402
 from engine.metrics import depth as metrics  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
-from engine.stages import consistent_depth, depth, flow, movers, scene_movers  # noqa: E402
+from engine.stages import consistent_depth, depth, flow, movers, prior, scene_movers  # noqa: E402
 from engine.synth import sets  # noqa: E402
 from engine.synth.files import write_stages  # noqa: E402
 from engine.synth.scene import Scene, View, look_at, sway  # noqa: E402
@@ -53,6 +56,7 @@ FRESH = {
 }
 SHOTS = ("orbit", "handheld", "crossing", "cart", "approach", "balloon", "large_mover")  # all with movers; rigid: cart
 DONE = "seconds.txt"  # in the folder of a stage: how long it took
+BENT, BLURRED = 0.15, 1.2  # a made guess: deviation of its logarithm, and px
 FAR = 60.0  # metres beyond which nothing is scored
 
 
@@ -81,7 +85,30 @@ def ways(scene_flow: bool, ablation: bool) -> list[tuple[str, object, object]]:
     return out
 
 
-def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]], keep: Path | None, raft: str) -> list[str]:
+def guesses(truths: list[np.ndarray], folder: Path) -> None:
+    """%06d.npy as a network might guess: nearness bent smoothly over picture and time, blurred, with a scale and an offset of each frame."""
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(1)
+    nodes = random.normal(0, BENT, (2, 4, 5)).astype(np.float32)
+    for frame, truth in enumerate(truths, 1):
+        rho = (1 / np.clip(np.where(truth > 0, truth, 80), 0.05, 80)).astype(np.float32)
+        field = cv2.resize(nodes[0] * np.cos(frame / 24) + nodes[1] * np.sin(frame / 24), rho.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        bent = cv2.GaussianBlur(rho * np.exp(field), (0, 0), BLURRED)
+        np.save(folder / f"{frame:06d}.npy", np.maximum(37 * np.exp(random.normal(0, 0.06)) * bent + 2 + 0.2 * random.normal(), 0))
+
+
+def guided(truths: list[np.ndarray], folders: dict[str, Path], root: Path) -> Iterator[tuple[str, float]]:
+    """Depth and its agreement once more, with a made guess; label and CPU-seconds of each."""
+    guesses(truths, root / "guesses")
+    spent = carry_out(prior, o.Prior(method="pictures", pictures=str(root / "guesses")), folders, root)
+    for stage, options in ((depth, o.Depth()), (consistent_depth, o.ConsistentDepth())):
+        name = stage.__name__.rsplit(".", 1)[-1]
+        label = f"{name}, with the guess"
+        yield label, spent + carry_out(stage, options, folders, root, label)
+        folders[name], spent = folders[label], 0.0
+
+
+def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[str, object, object]], keep: Path | None, raft: str, guess: bool) -> list[str]:
     """One table row per way; the seconds are those of the way alone, the first with all that comes before it."""
     shot = render_scene(name, FRESH[name](), frames, size) if name in FRESH else render(name, frames, size)
     valid = [(truth > 0) & (truth < FAR) for truth in shot.depth]
@@ -93,8 +120,9 @@ def measure(name: str, frames: int, size: tuple[int, int], rows_of: list[tuple[s
         folders = write_stages(shot, root)
         before = ((flow, o.Flow(method="raft" if raft else "dis", weights=raft)), (movers, o.Movers()), (scene_movers, o.SceneMovers()))
         spent = sum(carry_out(stage, options, folders, root) for stage, options in before)
-        for label, stage, options in rows_of:
-            spent += carry_out(stage, options, folders, root, label)
+        own = ((label, carry_out(stage, options, folders, root, label)) for label, stage, options in rows_of)
+        for label, seconds in itertools.chain(own, guided(list(shot.depth), folders, root) if guess else ()):
+            spent += seconds
             found = [read_depth(path)[0] for path in sorted(folders[label].glob("*.exr"))]
             figures = metrics.evaluate(found, list(shot.depth), valid, list(shot.moving))
             still, moving, rim = figures["still"], figures["moving"], metrics.rim(found, list(shot.depth), valid)
@@ -115,6 +143,7 @@ def main() -> None:
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--scene-flow", action="store_true", help="also what moves by scene flow")
     parser.add_argument("--ablation", action="store_true", help="the same with each loss off")
+    parser.add_argument("--guess", action="store_true", help="also with a network's guess, made from the truth")
     parser.add_argument("--raft", default="", metavar="FILE", help="flow by RAFT with these weights, in place of DIS")
     parser.add_argument("--keep", type=Path, help="folder in which results are kept and found again")
     given = parser.parse_args()
@@ -122,7 +151,8 @@ def main() -> None:
     print("| shot | stage | still AbsRel | delta < 1.25 | within 4 % | rim AbsRel | moving AbsRel | moving delta | flicker | moving | scale | CPU-s a frame |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in given.shots:
-        print("\n".join(measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation), given.keep, given.raft)), flush=True)
+        rows = measure(name, given.frames, (width, height), ways(given.scene_flow, given.ablation), given.keep, given.raft, given.guess)
+        print("\n".join(rows), flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

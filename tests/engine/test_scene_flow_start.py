@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from engine.training.followed import Start, Stops, Table
+from engine.training.followed import Cameras, Start, Stops, Table
 from engine.training.growth import curves
+from engine.training.keeping import held_out, kept
 from engine.training.outlines import floats, level, spans
+from engine.training.scene_flow_fit import Fit, Settings
 from engine.training.trajectory import Steps, regress
 
 FRAMES = 20
@@ -113,3 +115,17 @@ def test_a_camera_without_unrest_says_that_it_cannot_tell() -> None:
 def test_what_seems_to_stand_and_grows_otherwise_floats() -> None:
     time = np.arange(FRAMES)
     assert floats(0.01 * time) and not floats(0.03 * np.sin(time)) and not floats(np.zeros(2))
+
+
+def test_learning_makes_nothing_worse() -> None:
+    """A thing that stands still before a still camera: steady levels are kept, drifting ones are not, and none moves as a whole."""
+    true = np.full(FRAMES, 1.2, np.float32)
+    table = followed(true, true, np.full(FRAMES, 0.5))
+    ahead = torch.tensor([0.0, 0.0, 1.0]).expand(len(table), 3)
+    table = replace(table, here=replace(table.here, ray=ahead), there=replace(table.there, ray=ahead))
+    cameras = Cameras(torch.eye(3).expand(FRAMES, 3, 3), torch.zeros(FRAMES, 3), torch.arange(FRAMES).float(), 500.0, 1.0)
+    assert 0.2 < held_out(table, FRAMES).float().mean() < 0.3
+    steady, drifting = np.full((2, FRAMES), 0.3), 0.04 * np.tile(np.arange(FRAMES), (2, 1))
+    for learned, settled, better in ((steady, drifting, True), (drifting, steady, False)):
+        found, keeps = kept(Fit(table, cameras, Settings(), learned), settled, table)
+        assert keeps[1] == better and np.ptp(found[1]) < 1e-5 and abs(found[1].mean() - settled[1].mean()) < 1e-5
