@@ -20,6 +20,7 @@ from engine.camera import (
     lenses,
     mapping,
     resection,
+    rolling,
     shutter,
     smooth,
     span,
@@ -308,6 +309,10 @@ def test_a_rolling_shutter_is_found_and_taken_out(tmp_path: Path) -> None:
     assert answer.gain < 0.8 and answer.method.startswith("free camera: stepwise mapping") and answer.method.endswith("rolling shutter taken out")
     kept = answer.tracks.xy + answer.shift
     assert np.allclose(kept, tracks.long(3).xy) and np.linalg.norm(answer.shift, axis=1).max() > 2
+    raw, straight = (answer.state, replace(answer.tracks, xy=kept)), (answer.state, answer.tracks)
+    assert rolling._explains(raw, straight, 0.3) and not rolling._explains(straight, raw, 0.3) and not rolling._explains(raw, raw, 0.3)
+    unsure = rolling._left_in(answer, readout, answer.state, replace(answer.state, focal=1.1 * answer.state.focal))  # what taking it out would change
+    assert unsure.sigma > np.log(1.1) > answer.sigma
 
 
 @pytest.mark.parametrize("readout", [0.0, -0.5])
