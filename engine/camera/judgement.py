@@ -13,7 +13,7 @@ from ..geometry.lens import millimetres
 Array = NDArray[np.float64]
 GRID = (8, 6)  # cells across and down in which coverage is counted
 AGREE = 0.5  # part of what was followed that must agree with a camera from elsewhere
-LOOSE = 1.0  # % of the path's length
+LOOSE, VAGUE = 1.0, 6.0  # % of the path's length, and of the focal length, from which either is called loosely known
 DRIFTS = 3.0  # %
 ROLLS, SURE = 0.05, 4.0  # readout in frames' times, and in standard errors, from which a shutter is taken for a rolling one
 LONGEST = 1.15  # of a frame's time: no sensor reads longer than until the next
@@ -98,7 +98,7 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
     if len(error) and report["error"]["mean"] > 1.2e-3 * width:
         found.append("the error is large for this picture size")
     sigma = report["focal"].get("sigma_percent")
-    loose = sigma is not None and sigma > 5
+    loose = sigma is not None and sigma > VAGUE
     if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod" and not loose:  # else that is said below, in figures
         found.append("little parallax: distances and focal length are loose")
     if report["points"] < 100:

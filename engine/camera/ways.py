@@ -21,6 +21,9 @@ ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view, at least, that adjust a zoom
 ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
 CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before the focal length is settled anew
+# What tracks that drift together, focus and stabilisers do to the log of a real clip's focal length: 34 pairs of stretches, no frame in
+# common, of 16 clips differ by 2.3 times what is stated without it, by 1.8 times with it, all but three of the pairs by 1.1.
+FOOTAGE = 0.03
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
 TOLD = 0.05  # standard error of log focal length that a file's word is given
 
@@ -49,7 +52,8 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
-    sigma = None if sigma is None else float(np.hypot(sigma, aside))
+    if sigma is not None and not known:
+        sigma = float(np.linalg.norm([sigma, aside, FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
 
 
