@@ -18,6 +18,7 @@ from .diagnosis import Diagnosis
 from .shutter import Readout
 from .tracks import Tracks
 
+STRAY, OFTEN = 0.1, 3.0  # part of a view's still observations that may fit nowhere, beyond so many times what is usual in the shot
 FAR = 1000.0  # middle distances at which a thing shows no parallax
 
 
@@ -59,6 +60,14 @@ class Solved:
     def miss(self) -> float:
         """`missed` of a camera that travels."""
         return missed(self.state, self.tracks)
+
+    @property
+    def astray(self) -> NDArray[np.bool_]:
+        """[V] views where far more of what is still fits nowhere than elsewhere: the path has left them."""
+        still, views = ~self.tracks.moving, len(self.state.posed)
+        every, lost = (np.bincount(self.tracks.view[some], minlength=views) for some in (still, still & ~self.fits))
+        share = lost / np.maximum(every, 1)
+        return share > STRAY + OFTEN * float(np.median(share))
 
 
 def missed(state: State, tracks: Tracks) -> float:

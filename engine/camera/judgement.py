@@ -32,7 +32,7 @@ def report(
     count = np.bincount(row, minlength=total)
     error = np.bincount(row, residual, total) / np.maximum(count, 1)
     covered = _coverage(camera, row, xy)
-    distrust = _distrusted(camera, count, error, covered)
+    distrust = _distrusted(camera, count, error, covered) | np.isin(camera.frame, about.get("astray", []))
     width = camera.size[0]
     good = camera.solved
     focal = camera.focal[good, 0] if good.any() else camera.focal[:, 0]

@@ -90,6 +90,9 @@ def _together(
         "spans": [{"first": part[0], "last": part[-1], "solved": True, **_taken_out(answer)} for part, answer in solved]
         + [{"first": part[0], "last": part[-1], "solved": False, "code": failure.code, "why": failure.why} for part, failure in refused],
     }
+    astray = [frame for part, answer in solved for frame, lost in zip(part, answer.astray.tolist()) if lost]
+    if astray:
+        about["astray"] = astray
     if lead.sigma is not None:
         about["focal_sigma"] = {"sigma_percent": round(100 * lead.sigma, 3)}
     if lead.path is not None:

@@ -358,6 +358,17 @@ def test_a_principal_point_aside_is_foreseen() -> None:
     assert system.focal_sigma(6.0) > np.hypot(system.focal_sigma(), 0.9 * foreseen)
 
 
+def test_views_that_the_path_has_left_are_named() -> None:
+    """Where a link breaks, tracks lose their points: those views are astray; what moves all through a shot is not held against any."""
+    poses = path(VIEWS)
+    tracks = make(poses, FIXED, points=300)
+    fits = np.random.default_rng(2).random(len(tracks.view)) > 0.08
+    whole = span.Solved(placed(tracks, poses, FIXED), tracks, fits, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
+    assert not whole.astray.any()
+    broken = replace(whole, fits=fits & ((tracks.view < VIEWS - 4) | (tracks.track % 2 == 0)))
+    assert np.array_equal(np.flatnonzero(broken.astray), np.arange(VIEWS - 4, VIEWS))
+
+
 def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     """Half of the tracks lie hundreds of times farther than the camera travels: they have no point, and yet fit."""
     random, poses = np.random.default_rng(3), path(VIEWS, travel=0.3)
