@@ -60,7 +60,7 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     if views > MOST:
         some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
     full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
-    state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=True)
+    state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=views > MOST)
     return triangulated(state, tracks, limit), error
 
 

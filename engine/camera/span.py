@@ -16,7 +16,7 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 SUSPECT = 1.2  # px of mean error over all still tracks
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
-LEFT = 2.0  # what turns leave, in units of what any travel would leave, above which travel is tried
+LEFT = 1.8  # what turns leave, in units of what any travel would leave, above which travel is tried: 1.7 to 2.2 where a camera only turns
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more

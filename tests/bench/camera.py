@@ -89,7 +89,8 @@ def shot(name: str, count: int, size: int, root: Path) -> tuple[str, dict[int, t
         return str(folder / "frame-%06d.color.jpg"), truth, 640
     for folder in (FOOTAGE / "1_static" / name, FOOTAGE / "2_dynamic" / name):
         if folder.is_dir():
-            return str(next(path for path in sorted(folder.iterdir()) if path.suffix in (".mp4", ".mov", ".avi"))), {}, size
+            films = [path for path in sorted(folder.iterdir()) if path.suffix in (".mp4", ".mov", ".avi")]
+            return str(films[0] if films else next((folder / "video").rglob("*.*")).parent), {}, size
     made = root / "made"
     order = [sys.executable, "-m", "engine.synth", name, "--out", str(made), "--frames", str(count), "--size", f"{size}x{size * 9 // 16}", "--no-between"]
     if not (made / "camera.npz").is_file():
