@@ -34,7 +34,6 @@ SURELY = 2.0  # errors of its depth by which it must seem to, where flow alone d
 NOISE = 0.004  # difference of colour that pictures have at least
 MARGIN = 0.55  # times the noise by which the flow must be better
 SHARE = 0.1  # and this part of its own difference
-BARE = 4.0  # more times the noise where nothing shows: there flow fits whatever it is led by
 CLEAR, PROOF = 0.7, 0.2  # weight of a suspect pixel whose colours a still point explains, and from which excess it does
 LIT = 1.0  # weight of one that shows the texture of a still point under another light
 BETTER, MENDED = 0.1, 0.05  # by how much its texture is more alike at the depth of the scene about it, which then is off by so much
@@ -70,7 +69,7 @@ def judge(
     through = -greatest(-found.residual, round(THICK * len(grey[0])))
     whole = shown * (through / odd - 1).clamp(0, 1) * (1 + 2 * excess).clamp(0, 1)
     # Shading, vignettes and compression also set colours apart that nothing else tells apart.
-    moving = (1 - lit) * (1.5 * off * (excess - MARGIN / sensitivity - BARE * (1 - shown)).clamp(0, 3) + whole)
+    moving = (1 - lit) * (1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3) + whole)
     clear = CLEAR * shown * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2) + LIT * lit
     agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / odd) ** 2)) * ~paced
     load = moving + clear + agreed

@@ -122,15 +122,6 @@ def test_what_disagrees_a_little_all_over_moves_and_a_rim_does_not() -> None:
     assert (verdict[:, 70:] < 0).all() and (verdict[:, :26] < 0).all()
 
 
-@pytest.mark.parametrize("excess, moves", [(2.0, False), (12.0, True)])
-def test_where_nothing_shows_only_a_clear_difference_of_colour_moves(monkeypatch, excess, moves) -> None:
-    monkeypatch.setattr(stillness, "_excess", lambda own, *about: torch.full_like(own, excess))
-    plain, nothing = np.full((48, 64, 3), 0.5, np.float32), np.zeros((48, 64), bool)
-    found = Estimate(*(torch.full((48, 64), value) for value in (0.5, 1e4, 1.3)))
-    verdict, _ = stillness.judge(found, [], plain, np.full((48, 64), 128, np.uint8), np.ones((48, 64, 3), np.float32), nothing, nothing, 1.0)
-    assert ((verdict > 0.5).all() if moves else (verdict < 0.1).all())
-
-
 def test_a_piece_cut_by_the_lower_edge_stands_nearer_than_the_floor_there() -> None:
     x, y = np.meshgrid((np.arange(96) - 47.5) / 90, (np.arange(64) - 31.5) / 90)
     rays = np.stack([x, y, np.ones_like(x)], -1).astype(np.float32)
