@@ -21,7 +21,7 @@ EVERY = 4  # of the pairs of frames one is held out
 
 def held_out(table: Table, frames: int) -> torch.Tensor:
     """Rows [N] bool of every fourth pair of frames, of each gap alike."""
-    first, last = (stops.frame.numpy(force=True) for stops in (table.here, table.there))
+    first, last = (stops.frame.cpu().numpy() for stops in (table.here, table.there))
     code = (last - first) * frames + first
     return torch.from_numpy(np.isin(code, np.unique(code)[EVERY // 2 :: EVERY]))
 
@@ -32,7 +32,7 @@ def kept(fit: Fit, settled: Levels, unseen: Table) -> tuple[Levels, NDArray[np.b
     held = learned + (settled - learned).mean(1, keepdims=True)
     out, keeps = settled.copy(), np.zeros(len(settled), bool)
     unseen = unseen.to(fit.scale.levels.device)
-    for thing in np.unique(unseen.here.thing.numpy(force=True)):
+    for thing in np.unique(unseen.here.thing.cpu().numpy()):
         rows = unseen[(unseen.here.thing == int(thing)) & (unseen.there.thing == int(thing))]
         keeps[thing] = len(rows) > 0 and _missed(fit, held, rows) < _missed(fit, settled, rows)
         if keeps[thing]:
