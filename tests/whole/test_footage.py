@@ -18,12 +18,12 @@ from engine.metrics.trajectory import compare
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
 pytestmark = pytest.mark.skipif(not CLIPS.is_dir(), reason="the real footage of ../shared/clips is absent")
 ALL = "camera,depth,mattes,slowmo,cloud"
-MOVING = {  # clip: (every so many frames, the verdict it deserves at least)
-    "1_static/apple_tabletop/apple.mp4": (3, "fair"),  # the lens of a half-orbit is only known to some per cent
-    "1_static/golf_cart_alley/golf.mov": (4, "fair"),  # straight ahead, and small: the lens is only known to some per cent, and the solve says so
-    "2_dynamic/husky_lawn/dog-example.mp4": (2, "good"),
-    "2_dynamic/lady_running/lady-running.mp4": (1, "fair"),  # ten small frames: a lens of 0.69 widths, known to 10 %; twenty give 0.71 to 0.75
-    "2_dynamic/dycheck_backpack/backpack.mp4": (6, "fair"),  # ten small pictures far apart: the scale may drift by 4 %; every picture, full size, is good
+MOVING = {  # clip: (every so many frames, the verdict it deserves at least, the part of its pixels whose depth is rather sure)
+    "1_static/apple_tabletop/apple.mp4": (3, "fair", 0.25),  # the lens of a half-orbit is only known to some per cent
+    "1_static/golf_cart_alley/golf.mov": (4, "fair", 0.25),  # straight ahead, and small: the lens is only known to some per cent, and the solve says so
+    "2_dynamic/husky_lawn/dog-example.mp4": (2, "good", 0.25),
+    "2_dynamic/lady_running/lady-running.mp4": (2, "good", 0.15),  # 1.8 degrees of parallax: too little for the room behind, and she is a guess
+    "2_dynamic/dycheck_backpack/backpack.mp4": (6, "fair", 0.25),  # ten small pictures far apart: the scale may drift by 4 %; every picture, full size, is good
 }
 STILL = 0.03  # of the picture: at most so much of a still scene may pass for a mover
 REFUSED = {  # clip: (stage that says no, code, whether there may be mattes all the same)
@@ -79,7 +79,7 @@ def check_slow_motion(out: Path, count: int) -> None:
 
 @pytest.mark.parametrize("clip", MOVING, ids=lambda clip: clip.split("/")[1])
 def test_a_moving_shot_goes_all_the_way(engine, tmp_path, clip) -> None:
-    out, (step, verdict) = tmp_path / "out", MOVING[clip]
+    out, (step, verdict, sure) = tmp_path / "out", MOVING[clip]
     numbers = list(range(1, 1 + 10 * step, step))
     asked = ("--want", ALL, "--size", 320, "--step", step, "--frames", f"1-{numbers[-1]}", "--out", out)
     status = engine(CLIPS / clip, *asked, "--set", f"interpolate.times=1:{1 + 2 * step}:{step / 2}")
@@ -96,12 +96,12 @@ def test_a_moving_shot_goes_all_the_way(engine, tmp_path, clip) -> None:
     assert report["verdict"] in ("good", verdict) and report["motion"] == "free"
     planes = [read_depth(out / "depth" / f"{number:06d}.exr") for number in numbers]
     assert all(np.isfinite(depth).all() and (depth > 0).all() and depth.std() > 0 for depth, _ in planes)
-    assert np.mean([confidence > 0.5 for _, confidence in planes]) > 0.25
+    assert np.mean([confidence > 0.5 for _, confidence in planes]) > sure
     check_slow_motion(out, 5)
     with np.load(out / "slowmo" / "camera.npz", allow_pickle=False) as retimed:
         assert len(retimed["frame"]) == 5 and retimed["solved"].all()
     vertices = next(line for line in (out / "cloud" / "fused.ply").read_bytes().split(b"\n") if line.startswith(b"element vertex"))
-    assert int(vertices.split()[-1]) > 20_000
+    assert int(vertices.split()[-1]) > 80_000 * sure
 
 
 @pytest.mark.parametrize(("clip", "size"), [  # the juggler's sway is less than a pixel in small pictures
