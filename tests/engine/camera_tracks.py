@@ -1,17 +1,23 @@
-"""Made tracks with a known camera: what the tests of the camera room solve; no pictures."""
+"""Made tracks with a known camera: what the tests of the camera room solve, and how the answer is judged; no pictures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
+from engine.camera import bundle, diagnosis, span
 from engine.camera.tracks import Tracks
+from engine.contract.options import Solve
 from engine.geometry import lens
 from engine.geometry.pose import invert, pose, rotation_from_vector
+from engine.metrics.trajectory import TrajectoryError, compare
 
 SIZE = (640, 360)
 CENTRE = np.array([320.0, 180.0])
+VIEWS = 24
+FIXED = np.full(VIEWS, 520.0)
 
 
 def path(views: int, travel: float = 1.0, turn: float = 0.25) -> np.ndarray:
@@ -52,3 +58,32 @@ def make(
         rows.append((np.flatnonzero(seen), np.full(seen.sum(), view), xy[seen]))
     track, view, xy = (np.concatenate([row[k] for row in rows]) for k in range(3))
     return Tracks(track, view, xy, np.zeros(len(track), bool))
+
+
+def solve(tracks: Tracks, folder: Path, views: int = VIEWS, focal: float = 0.0, **options: object) -> span.Solved:
+    """The answer by those options, its files in `folder`."""
+    return span.solve(span.Question(tracks, views, SIZE, Solve(**options), focal, folder / "work", lambda: None))
+
+
+def ahead() -> np.ndarray:
+    """A way straight ahead: any focal length will do."""
+    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
+    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
+    return poses
+
+
+def placed(tracks: Tracks, poses: np.ndarray, focal_px: np.ndarray, distortion: tuple[float, ...] = (0, 0, 0, 0), limit: float = 3.0) -> bundle.State:
+    """A camera that is there already, with points where the tracks meet in it within `limit` px."""
+    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
+    return bundle.triangulated(bundle.State(SIZE, focal_px, np.array(distortion, float), invert(poses), np.ones(len(poses), bool), blank), tracks, limit)
+
+
+def judge(answer: span.Solved, poses: np.ndarray, focal: np.ndarray) -> TrajectoryError:
+    """How far the views with a pose are from the truth."""
+    posed = answer.state.posed
+    return compare(invert(answer.state.pose)[posed], poses[posed], answer.state.focal[posed], focal[posed])
+
+
+def answered(state: bundle.State, tracks: Tracks, fits: np.ndarray) -> span.Solved:
+    """That camera as the answer for a fixed lens, as if its focal length were surely known."""
+    return span.Solved(state, tracks, fits, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])

@@ -7,59 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from camera_tracks import SIZE, make, moment, path
+from camera_tracks import FIXED, SIZE, VIEWS, answered, judge, make, moment, path, placed, solve
 
-from engine.camera import (
-    adjust,
-    answer,
-    bundle,
-    certainty,
-    diagnosis,
-    equations,
-    focal,
-    lenses,
-    mapping,
-    resection,
-    rolling,
-    shutter,
-    smooth,
-    span,
-    tripod,
-    unknowns,
-    ways,
-    zooming,
-)
+from engine.camera import answer, bundle, certainty, diagnosis, equations, mapping, resection, rolling, shutter, smooth, span, unknowns, ways
 from engine.camera.tracks import Tracks
-from engine.contract.options import Solve
 from engine.failures import ShotFailure
 from engine.geometry import lens
 from engine.geometry.pose import invert, pose, rotation_from_vector
 from engine.metrics.trajectory import compare
-
-VIEWS = 24
-FIXED = np.full(VIEWS, 520.0)
-
-
-def solve(tracks: Tracks, folder: Path, views: int = VIEWS, focal: float = 0.0, **options: object) -> span.Solved:
-    return span.solve(span.Question(tracks, views, SIZE, Solve(**options), focal, folder / "work", lambda: None))
-
-
-def ahead() -> np.ndarray:
-    """A way straight ahead: any focal length will do."""
-    poses = np.tile(np.eye(4), (VIEWS, 1, 1))
-    poses[:, 2, 3] = np.linspace(0, 1.2, VIEWS)
-    return poses
-
-
-def placed(tracks: Tracks, poses: np.ndarray, focal_px: np.ndarray, distortion: tuple[float, ...] = (0, 0, 0, 0), limit: float = 3.0) -> bundle.State:
-    """A camera that is there already, with points where the tracks meet in it within `limit` px."""
-    blank = np.full((int(tracks.track.max()) + 1, 3), np.nan)
-    return bundle.triangulated(bundle.State(SIZE, focal_px, np.array(distortion, float), invert(poses), np.ones(len(poses), bool), blank), tracks, limit)
-
-
-def judge(answer: span.Solved, poses: np.ndarray, focal: np.ndarray):
-    posed = answer.state.posed
-    return compare(invert(answer.state.pose)[posed], poses[posed], answer.state.focal[posed], focal[posed])
 
 
 def test_travelling_camera_among_movers(tmp_path: Path) -> None:
@@ -75,30 +30,6 @@ def test_travelling_camera_among_movers(tmp_path: Path) -> None:
     assert np.array_equal(again.state.pose, answer.state.pose) and np.array_equal(again.state.points, answer.state.points, equal_nan=True)
 
 
-@pytest.mark.parametrize(("truth", "model"), [
-    ((0, 0, 0, 0), "SIMPLE_PINHOLE"), ((-0.05, 0, 0, 0), "SIMPLE_RADIAL"), ((-0.24, 0.05, 0, 0), "RADIAL"), ((-0.1, 0, 0.01, 0.01), "OPENCV"),
-])
-def test_the_lens_has_as_much_distortion_as_the_shot_tells(truth: tuple[float, ...], model: str) -> None:
-    views = 9
-    poses = path(VIEWS)[:: VIEWS // 8][:views]
-    tracks = make(poses, np.full(views, 400.0), distortion=truth, noise=0.2)
-    start = placed(tracks, poses, np.full(views, 410.0), (*truth[:1], 0, 0, 0), 6.0)
-    chosen, found, sigma = lenses.choose(start, tracks, np.isfinite(start.points[tracks.track, 0]), 0.3, False)
-    assert chosen == model and 0 < sigma < 0.1
-    rim = np.array([[0.35, 0.15], [-0.3, 0.2]])  # in focal lengths: well inside the picture
-    assert np.abs(lens.distort(rim, found.distortion) - lens.distort(rim, np.array(truth, float))).max() * 400 < 0.8
-
-
-@pytest.mark.parametrize("way", ["stepwise", "global"])
-def test_known_focal_length_is_kept(way: str, tmp_path: Path, monkeypatch) -> None:
-    if way == "global":  # as for many keyframes
-        pytest.importorskip("pycolmap")
-        monkeypatch.setattr(resection, "MOST", 2)
-    answer = solve(make(path(VIEWS), FIXED), tmp_path, focal=520.0, lens="known")
-    assert (answer.state.focal == 520).all() and answer.lens == "known" and judge(answer, path(VIEWS), FIXED).ate_percent < 0.2
-    assert answer.method.startswith(f"free camera: {way} mapping of ")
-
-
 def test_keyframes_are_placed_one_after_another() -> None:
     """Among movers, with no word of the lens; and where the tracks contradict each other nothing is placed that would seem to fit."""
     poses, keys = path(VIEWS), list(range(0, VIEWS, 4))
@@ -110,66 +41,6 @@ def test_keyframes_are_placed_one_after_another() -> None:
     assert mapping.missed(found, tracks, use, keys) < mapping.WEAK
     noise = replace(tracks, xy=np.random.default_rng(0).uniform([0, 0], SIZE, tracks.xy.shape))
     assert mapping.missed(resection.mapped(state, noise, keys, False), noise, use, keys) > mapping.WEAK
-
-
-def test_where_the_shot_tells_no_focal_length_the_file_does(tmp_path: Path) -> None:
-    tracks = make(ahead(), FIXED, noise=0.3)
-    question = span.Question(tracks, VIEWS, SIZE, Solve(), 500.0, tmp_path / "work", lambda: None, told=True)
-    answer = span.solve(question)
-    assert answer.lens == "known" and (answer.state.focal == 500).all()
-
-
-def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None:
-    poses = ahead()
-    tracks = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.2)
-    truth = placed(tracks, poses, FIXED)
-    far = focal.stretched(truth, 2.5)
-    seen = np.isfinite(truth.points[tracks.track, 0])
-    assert np.allclose(far.errors(tracks)[seen], truth.errors(tracks)[seen], atol=1e-6)  # straight ahead, one is as good as the other
-    found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3)
-    assert focal.odd(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0]))) and not focal.odd(found)
-    assert sigma > 0.05 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
-
-
-def test_the_valley_is_walked_to_its_bottom() -> None:
-    """Where turns tell the focal length well, though an adjustment of all at once creeps: it is found from far off, by no more than it is said to be."""
-    tracks = make(path(VIEWS, travel=0.5), FIXED, distortion=(0, 0, 0, 0), noise=0.1, points=300)
-    truth = placed(tracks, path(VIEWS, travel=0.5), FIXED)
-    for ratio in (0.7, 1.3):
-        found, sigma = focal.settled(focal.stretched(truth, ratio), tracks, 0.3)
-        assert 0.001 < sigma < 0.02 and abs(np.log(found.focal[0] / 520)) < 3 * sigma
-
-
-def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) -> None:
-    """From half as long again, where straight steps would creep; and where no zoom is believed after all, the fixed lens is doubted."""
-    views, poses = 60, path(60)
-    zoom = 480 * np.exp(0.3 * np.sin(np.arange(views) / 20))
-    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=300).long(3)
-    truth = placed(tracks, poses, zoom)
-    far = bundle.triangulated(focal.stretched(truth, 1.5), tracks, 3.0)
-    use = far.errors(tracks) < 3.0
-    use &= np.bincount(tracks.track[use], minlength=len(far.points))[tracks.track] >= 2
-    start, few, _ = unknowns.of_state(far, tracks, use, 120, zooming=True)
-    best = adjust.adjust(start, few, 0.3, 15)
-    sigma = equations.System(best, few, 0.3).focal_sigma()
-    assert sigma < 0.1 and abs(float((best.log_focal - np.log(zoom)).mean())) < 2 * sigma
-
-    fixed = bundle.triangulated(replace(truth, focal=np.full(views, 480.0)), tracks, 40.0)
-    answer = span.Solved(fixed, tracks, fixed.errors(tracks) < 40.0, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
-    question = span.Question(tracks, views, SIZE, Solve(), 0.0, None, lambda: None)
-    monkeypatch.setattr(span, "GLANCE", 0)
-    monkeypatch.setattr(span, "_glance_says_zoom", lambda *a: False)
-    assert "zoom" in span._or_zoomed(question, tracks, answer.diagnosis, answer).doubt
-
-
-@pytest.mark.parametrize("range_", [0.0, 0.06])
-def test_a_focal_length_for_each_view_must_be_worth_it(range_: float) -> None:
-    """Where nothing zooms, many focal lengths still explain a little more; a slight zoom explains surely more."""
-    views, poses = 24, path(24)
-    zoom = 480 * np.exp(range_ * np.linspace(-0.5, 0.5, views))
-    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=150).long(3)
-    fixed, zoomed = (placed(tracks, poses, lens_, limit=4.0) for lens_ in (np.full(views, 480.0), zoom))
-    assert zooming.worth(fixed, zoomed, tracks, 0.3) == (range_ > 0)
 
 
 def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
@@ -220,15 +91,6 @@ def test_tripod_that_zooms(tmp_path: Path) -> None:
     answer = solve(make(path(VIEWS, travel=0, turn=0.35), focal, distortion=(0, 0, 0, 0)), tmp_path)
     assert answer.motion == "tripod" and answer.lens == "zoom"
     assert np.abs(answer.state.focal / focal - 1).max() < 0.04
-
-
-def test_a_zoom_without_a_turn_does_not_claim_to_know_its_lens() -> None:
-    views = 12
-    focal = 480 * 1.02 ** np.arange(views)
-    tracks = make(np.tile(np.eye(4), (views, 1, 1)), focal, distortion=(0, 0, 0, 0), points=150)
-    state, _, sigma = tripod.solve(tracks, views, SIZE, 600.0, True, False, 0.3)
-    assert sigma > 0.25 and abs(np.log(state.focal / focal)).max() < sigma
-    assert np.allclose(state.focal / state.focal[0], focal / focal[0], rtol=0.005)  # how much it zooms is known
 
 
 def test_refusals_say_why(tmp_path: Path) -> None:
@@ -345,25 +207,12 @@ def test_scale_of_a_weak_link_may_drift() -> None:
     assert 0 < drifts[0] < 0.02 and drifts[1] > 1.2 * drifts[0]
 
 
-def test_a_principal_point_aside_is_foreseen() -> None:
-    """What a picture's middle some px beside the lens's does to the focal length is what the equations say, and it is counted in."""
-    poses = path(VIEWS)
-    tracks = make(poses, FIXED, points=200).long(3)
-    state = placed(tracks, poses, FIXED, (-0.05, 0, 0, 0))
-    start, few, _ = unknowns.of_state(state, tracks, tracks.shared(np.isfinite(state.points[tracks.track, 0])), 120)
-    best, away = (adjust.adjust(start, replace(few, xy=few.xy + [px, 0.0]), 0.3) for px in (0.0, 6.0))
-    system = equations.System(best, few, 0.3)
-    foreseen = 6.0 * float(system.by_centre()[0] @ system.focal_pick())
-    assert abs(foreseen) > 0.002 and abs(float(away.log_focal[0] - best.log_focal[0]) / foreseen - 1) < 0.3
-    assert system.focal_sigma(6.0) > np.hypot(system.focal_sigma(), 0.9 * foreseen)
-
-
 def test_views_that_the_path_has_left_are_named() -> None:
     """Where a link breaks, tracks lose their points: those views are astray; what moves all through a shot is not held against any."""
     poses = path(VIEWS)
     tracks = make(poses, FIXED, points=300)
     fits = np.random.default_rng(2).random(len(tracks.view)) > 0.08
-    whole = span.Solved(placed(tracks, poses, FIXED), tracks, fits, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
+    whole = answered(placed(tracks, poses, FIXED), tracks, fits)
     assert not whole.astray.any()
     broken = replace(whole, fits=fits & ((tracks.view < VIEWS - 4) | (tracks.track % 2 == 0)))
     assert np.array_equal(np.flatnonzero(broken.astray), np.arange(VIEWS - 4, VIEWS))
@@ -381,41 +230,3 @@ def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     assert answer.missed(state, tracks) < 0.3
     away = replace(state, pose=state.pose[::-1])
     assert answer.missed(away, tracks) > 2  # wrong poses fit nothing, far or near
-
-
-def test_a_lens_that_hardly_anybody_films_with_is_weighed_against_a_usual_one(tmp_path: Path) -> None:
-    """Straight ahead any lens will do, so one that is far too long is doubted; where turns tell it, a long lens is a long lens."""
-    tracks = make(ahead(), FIXED, distortion=(0, 0, 0, 0), noise=0.2)
-    far = focal.stretched(placed(tracks, ahead(), FIXED), 2.5)
-    wrong = span.Solved(far, tracks, far.errors(tracks) < 3.0, diagnosis.Diagnosis(0, 0, 0, 0, 0, 0, 0, 1), "", "free", "fixed", 0.01, [0])
-    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
-    weighed = span._weighed(question, tracks, wrong.diagnosis, wrong)
-    assert "more usual" in weighed.doubt and weighed.sigma > 0.4 and weighed.state is far
-    assert focal.scatter(far, tracks, 0.3, 0.01) > 0.1
-    long = np.full(VIEWS, 2.0 * SIZE[0])
-    poses = path(VIEWS)
-    answer = solve(make(poses, long, distortion=(0, 0, 0, 0)), tmp_path)
-    assert not answer.doubt and judge(answer, poses, long).focal_percent < 5
-    assert focal.scatter(answer.state, answer.tracks, 0.3, answer.sigma) < 0.03
-
-
-def test_a_lens_is_no_surer_than_the_parts_of_the_picture_agree() -> None:
-    """Where all tracks of a part slip together, as by blur, the scatter of the focal length is better foreseen than by the tracks' noise alone."""
-    poses = path(VIEWS)
-    calm = make(poses, FIXED, distortion=(0, 0, 0, 0), noise=0.05, points=400)
-    truth = placed(calm, poses, FIXED)
-    part = (calm.xy // (np.array(SIZE) / equations.PARTS)).astype(int)
-    off, told, by_noise = [], [], []
-    for seed in range(8):
-        slips = np.random.default_rng(seed).normal(0, 0.5, (3, equations.PARTS, equations.PARTS, 2))
-        time = np.linspace(-1, 1, VIEWS)[calm.view, None]
-        tracks = replace(calm, xy=calm.xy + sum(slips[k, part[:, 0], part[:, 1]] * time ** (k + 1) for k in range(3)))
-        start, few, _ = unknowns.of_state(truth, tracks, tracks.shared(truth.errors(tracks) < 3.0), 100, free=())
-        best = adjust.adjust(start, few, 1.0)
-        system = equations.System(best, few, 1.0)
-        off.append(float(best.log_focal[0] - np.log(520)))
-        told.append(system.focal_sigma())
-        inverse = np.linalg.inv(equations.normal.dense(system.reduced(0.0)))
-        by_noise.append(float(np.sqrt(system.spread * system.length * inverse[-1, -1])))
-    scatter, foreseen, naive = (float(np.sqrt(np.mean(np.square(values)))) for values in (off, told, by_noise))
-    assert naive < 0.75 * foreseen and foreseen < scatter < 2.5 * foreseen  # sixteen parts tell their own scatter roughly
