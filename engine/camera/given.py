@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..failures import RequestFailure
 from ..geometry import lens
 from ..geometry.camera import Camera
-from ..geometry.evenly import evenly
+from ..geometry.evenly import nearest
 from ..geometry.pose import invert, pose, rotation_from_quaternion
 from ..stage import Report
 from . import bundle, formats, telling
@@ -49,7 +49,7 @@ def outcome(footage: Footage, path: Path, focal: float, count: int, report: Repo
     still = np.ptp(camera.place[camera.solved], axis=0).max() == 0
     about = {
         "method": f"given by {path.name}", "motion": "tripod" if still else "free", "lens": "known", "working_size": list(footage.size), "diagnosis": {},
-        "keyframes": [int(frames.numbers[k]) for k in evenly(len(frames), 12)], "world": "given" if path.suffix.lower() == ".chan" else "any",
+        "keyframes": telling.some(frames), "world": "given" if path.suffix.lower() == ".chan" else "any",
         "spans": [{"first": frames.numbers[0], "last": frames.numbers[-1], "solved": True}], "agreement": round(agree, 3),
     }
     return telling.told(frames, camera, tables, about)
@@ -74,9 +74,9 @@ def read(path: Path, numbers: list[int], size: tuple[int, int], focal: float) ->
     if not all(np.isfinite(part).all() for frame in held for part in rows[frame]):
         raise unusable("A number in it is not finite.")
     known = np.isin(numbers, held)
-    nearest = np.flatnonzero(known)[np.abs(np.arange(len(numbers))[:, None] - np.flatnonzero(known)).argmin(1)]
-    table = np.array([rows[numbers[k]][1] for k in nearest])
-    poses = np.array([rows[numbers[k]][0] for k in nearest])
+    filled = nearest(known)
+    table = np.array([rows[numbers[k]][1] for k in filled])
+    poses = np.array([rows[numbers[k]][0] for k in filled])
     return Camera(np.array(numbers), poses, table[:, :2], table[:, 2:4], table[:, 4:], known, size)
 
 

@@ -63,16 +63,16 @@ def write_job(folder: Path, job: Job, tracks: Tracks, start: State | None = None
 
 def solved(job: Job, tracks: Tracks, start: State | None, keys: list[int] | None, say: Callable[[str], None]) -> Found | None:
     """A short shot's answer, mapped by resection or from a `start` and its `keys`; None where that is weak, or for the child to do."""
-    blank = _blank(job, tracks)
-    if job.zoom or not lenses.short(replace(blank, posed=~blank.posed)):
+    empty = blank(job, tracks)
+    if job.zoom or not lenses.short(replace(empty, posed=~empty.posed)):
         return None
     if start is not None:
         return _adjusted(None, job, tracks, start, keys or [], say)
 
     def mapped(use: NDArray[np.bool_], keys: list[int]) -> tuple[State, str]:
         say("map")
-        state = resection.mapped(blank, shown(tracks, use & ~held(tracks), keys), keys, job.known)
-        return state if missed(state, tracks, use, keys) < WEAK else blank, "stepwise"
+        state = resection.mapped(empty, shown(tracks, use & ~held(tracks), keys), keys, job.known)
+        return state if missed(state, tracks, use, keys) < WEAK else empty, "stepwise"
 
     found = _solved(None, job, tracks, mapped, say)
     return found if found[0].posed.any() else None
@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
         tracks = Tracks(file["track"], file["view"], file["xy"], file["moving"])
     if (folder / START).is_file():
         with np.load(folder / START, allow_pickle=False) as file:
-            begun = replace(_blank(job, tracks), focal=file["focal"], distortion=file["distortion"], pose=file["pose"], posed=file["posed"])
+            begun = replace(blank(job, tracks), focal=file["focal"], distortion=file["distortion"], pose=file["pose"], posed=file["posed"])
             state, use, keys, way, sigma = _adjusted(pycolmap, job, tracks, begun, file["keys"].tolist(), say)
     else:
         state, use, keys, way, sigma = _solved(pycolmap, job, tracks, lambda use, keys: maps.best(pycolmap, job, tracks, use, keys, folder), say)
@@ -105,7 +105,7 @@ def main(folder: Path) -> None:
     )
 
 
-def _blank(job: Job, tracks: Tracks) -> State:
+def blank(job: Job, tracks: Tracks) -> State:
     """Nothing posed yet."""
     poses, points = np.tile(np.eye(4), (job.views, 1, 1)), np.full((int(tracks.track.max()) + 1, 3), np.nan)
     return State(job.size, np.full(job.views, job.focal), np.zeros(4), poses, np.zeros(job.views, bool), points)
@@ -135,7 +135,7 @@ def _solved(
 
 def _adjusted(pycolmap: Any, job: Job, tracks: Tracks, start: State, keys: list[int], say: Callable[[str], None]) -> Found:
     """The same from poses that are there already."""
-    state, fits = _completed(pycolmap, job, replace(start, points=_blank(job, tracks).points), tracks, ~tracks.moving)
+    state, fits = _completed(pycolmap, job, replace(start, points=blank(job, tracks).points), tracks, ~tracks.moving)
     state, fits, sigma = _finished(pycolmap, job, state, tracks, fits, keys, say)
     return state, fits, keys, "given", sigma
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import State
-from .mapping import SEED, WEAK, Job, held, missed, shown
+from .mapping import SEED, WEAK, Job, blank, held, missed, shown
 from .tracks import Tracks
 
 SHARED = 30  # tracks that a pair of keyframes must share
@@ -133,16 +133,15 @@ def _map(pycolmap: Any, database: Path, folder: Path, out: Path, job: Job, mappe
 
 def _state(job: Job, tracks: Tracks, best: Any) -> State:
     """What was mapped of the keyframes."""
-    pose, posed = np.tile(np.eye(4), (job.views, 1, 1)), np.zeros(job.views, bool)
+    state = blank(job, tracks)
     lenses = np.full((job.views, 2), (job.focal, 0.0))
     for image in [] if best is None else best.images.values():
         if image.has_pose:
             view = int(image.name)
-            pose[view, :3], posed[view] = image.cam_from_world().matrix(), True
+            state.pose[view, :3], state.posed[view] = image.cam_from_world().matrix(), True
             lenses[view] = best.cameras[image.camera_id].params[[0, 3]]
-    focal, distortion = np.full(job.views, job.focal), np.zeros(4)
-    if posed.any():
-        at = np.flatnonzero(posed)
-        focal = focal if job.known else np.exp(np.interp(np.arange(job.views), at, np.log(np.maximum(lenses[at, 0], 1.0))))
-        distortion[0] = np.median(lenses[at, 1])
-    return State(job.size, focal, distortion, pose, posed, np.full((int(tracks.track.max()) + 1, 3), np.nan))
+    if not state.posed.any():
+        return state
+    at = np.flatnonzero(state.posed)
+    focal = state.focal if job.known else np.exp(np.interp(np.arange(job.views), at, np.log(np.maximum(lenses[at, 0], 1.0))))
+    return replace(state, focal=focal, distortion=np.array([np.median(lenses[at, 1]), 0.0, 0.0, 0.0]))

@@ -14,6 +14,7 @@ from ..contract.options import Solve
 from ..failures import ChildFailure, ShotFailure
 from ..geometry import pose
 from ..geometry.camera import Camera
+from ..geometry.evenly import nearest
 from ..geometry.similarity import Similarity
 from ..media.frames import Frames
 from ..stage import Report
@@ -120,8 +121,7 @@ def _place(camera: Camera, rows: NDArray[np.int64], answer: Solved, size: tuple[
     turn = telling.UPRIGHT @ world[start, :3, :3].T
     home = Similarity(scale, turn, -scale * turn @ world[start, :3, 3])
     # A view without a pose holds that of its neighbour, so that no reader stumbles; `solved` says that it is none.
-    nearest = np.flatnonzero(state.posed)
-    filled = nearest[np.abs(np.arange(len(rows))[:, None] - nearest).argmin(1)]
+    filled = nearest(state.posed)
     camera.world_from_camera[rows] = home.poses(world[filled])
     camera.solved[rows] = state.posed
     camera.focal[rows] = state.focal[filled, None] * factor

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..geometry import pose, reprojection
 from ..geometry.camera import Camera
+from ..geometry.evenly import evenly
 from ..media.frames import Frames
 from . import judgement
 from .outcome import Outcome
@@ -30,6 +31,11 @@ def unplaced(numbers: list[int], size: tuple[int, int]) -> Camera:
         np.array(numbers), np.tile(pose.pose(UPRIGHT, np.zeros(3)), (count, 1, 1)), np.full((count, 2), 1.2 * max(size)), centre,
         np.zeros((count, 4)), np.zeros(count, bool), size,
     )
+
+
+def some(frames: Frames) -> list[int]:
+    """Frames whose pictures colour the points, where none were keyframes of a map."""
+    return [int(frames.numbers[k]) for k in evenly(len(frames), 12)]
 
 
 def told(frames: Frames, camera: Camera, tables: list[Table], about: dict[str, Any]) -> Outcome:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..geometry.blobs import framed
+from ..geometry.blobs import framed, nearest
 from ..geometry.contact import Stand
 from ..media.flow import grid
 from .agreement import pixels, view
@@ -48,7 +48,7 @@ class Joints:
         beside, known = _around(rho, still, 2 * rim), _count(still, 2 * rim) > rim**2
         if not (outline & known).any():
             return None
-        motion = self._motion(piece, box, _nearest(beside, known & ~piece))
+        motion = self._motion(piece, box, beside.ravel()[nearest(known & ~piece)])
         usual = float(np.nanpercentile(motion[piece], 75)) if np.isfinite(motion[piece]).any() else 0.0
         seen = (deep > rim) & (deep < 3 * rim) & np.isfinite(motion)
         grown = _around(np.nan_to_num(motion), seen, 2 * rim) / max(usual, 1.0)
@@ -91,11 +91,3 @@ def _count(where: Mask, reach: int) -> Picture:
 def _around(values: Picture, where: Mask, reach: int) -> Picture:
     """Mean of [H, W] over the pixels of a mask within a square; 0 where there are none."""
     return _count(values * where, reach) / np.maximum(_count(where, reach), 0.5)
-
-
-def _nearest(values: Picture, where: Mask) -> Picture:
-    """Values [H, W], outside a mask those of the nearest pixel in it."""
-    labels = cv2.distanceTransformWithLabels((~where).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
-    table = np.zeros(int(labels.max()) + 1, np.float32)
-    table[labels[where]] = values[where]
-    return table[labels]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..geometry.blobs import disc
+from ..geometry.blobs import disc, nearest
 from ..geometry.contact import Stand, pieces, stand
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
@@ -76,11 +76,7 @@ def _nearest(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Values [H, W], each unknown one replaced by the nearest known."""
     if bool(known.all()) or not bool(known.any()):
         return values
-    seen = known.cpu().numpy()
-    labels = cv2.distanceTransformWithLabels((~seen).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)[1]
-    flat = np.zeros(int(labels.max()) + 1, np.int64)
-    flat[labels[seen]] = np.flatnonzero(seen)
-    return values.flatten()[torch.from_numpy(flat[labels]).to(values.device)]
+    return values.flatten()[torch.from_numpy(nearest(known.cpu().numpy(), cv2.DIST_MASK_3)).to(values.device)]
 
 
 def typical(rho: torch.Tensor, weight: torch.Tensor) -> float:

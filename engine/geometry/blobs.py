@@ -35,6 +35,14 @@ def filled(mask: Mask, hole: float = HOLE) -> Mask:
     return mask | small[label][1:-1, 1:-1]
 
 
+def nearest(mask: Mask, metric: int = cv2.DIST_MASK_5) -> NDArray[np.int64]:
+    """The place in the flattened picture [H, W] of the pixel of a mask that is nearest to each; the mask holds one at least."""
+    _, label = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, metric, labelType=cv2.DIST_LABEL_PIXEL)
+    place = np.zeros(int(label.max()) + 1, np.int64)
+    place[label[mask]] = np.flatnonzero(mask)
+    return place[label]
+
+
 def framed(mask: Mask, margin: int) -> Box | None:
     """The rows and columns that hold anything, and `margin` px around."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

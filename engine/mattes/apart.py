@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.artifacts import FRAME
+from ..geometry import blobs
 from ..media.frames import Frames, read_png, write_png
 
 Mask = NDArray[np.bool_]
@@ -24,10 +25,7 @@ def nearest(labels: Labels, size: tuple[int, int]) -> Labels:
     """The id that lies nearest to each pixel, at `size` (W, H); 0 where there is none at all."""
     if not labels.any():
         return np.zeros(size[::-1], np.uint8)
-    _, place = cv2.distanceTransformWithLabels((labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    ids = np.zeros(int(place.max()) + 1, np.uint8)
-    ids[place[labels > 0]] = labels[labels > 0]
-    return cv2.resize(ids[place], size, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(labels.ravel()[blobs.nearest(labels > 0)], size, interpolation=cv2.INTER_NEAREST)
 
 
 def write(frames: Frames, everybody: Path, labels: Path, ids: frozenset[int], folder: Path) -> None:

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +31,7 @@ from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import consistent_depth, depth, flow, movers, prior, scene_movers  # noqa: E402
 from engine.synth import sets  # noqa: E402
 from engine.synth.files import write_stages  # noqa: E402
+from engine.synth.guess import guessed  # noqa: E402
 from engine.synth.scene import Scene, View, look_at, sway  # noqa: E402
 from engine.synth.shots import render, render_scene  # noqa: E402
 
@@ -86,15 +86,12 @@ def ways(scene_flow: bool, ablation: bool) -> list[tuple[str, object, object]]:
 
 
 def guesses(truths: list[np.ndarray], folder: Path) -> None:
-    """%06d.npy as a network might guess: nearness bent smoothly over picture and time, blurred, with a scale and an offset of each frame."""
+    """%06d.npy as a network might guess."""
     folder.mkdir(exist_ok=True)
     random = np.random.default_rng(1)
     nodes = random.normal(0, BENT, (2, 4, 5)).astype(np.float32)
     for frame, truth in enumerate(truths, 1):
-        rho = (1 / np.clip(np.where(truth > 0, truth, 80), 0.05, 80)).astype(np.float32)
-        field = cv2.resize(nodes[0] * np.cos(frame / 24) + nodes[1] * np.sin(frame / 24), rho.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        bent = cv2.GaussianBlur(rho * np.exp(field), (0, 0), BLURRED)
-        np.save(folder / f"{frame:06d}.npy", np.maximum(37 * np.exp(random.normal(0, 0.06)) * bent + 2 + 0.2 * random.normal(), 0))
+        np.save(folder / f"{frame:06d}.npy", guessed(np.where(truth > 0, truth, 80), frame, nodes, BLURRED, random))
 
 
 def guided(truths: list[np.ndarray], folders: dict[str, Path], root: Path) -> Iterator[tuple[str, float]]:
