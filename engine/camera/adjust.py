@@ -24,17 +24,18 @@ BENT, CLOSE = 0.01, 1.0  # gain of a round, part of the cost or (a zoom, whose v
 
 
 def refined(
-    state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25
+    state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25,
+    zoom: bool = False,
 ) -> State:
     """The state with poses, points and lens that minimise the Cauchy loss of the observations in `use` [N]; other points are lost."""
     use = tracks.shared(use & np.isfinite(state.points[tracks.track, 0]))
-    start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free)
+    start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free, zooming=zoom)
     start = replace(start, usual=None, distortion=np.where(np.isin(np.arange(4), free), start.distortion, 0.0))
     best = adjust(start, few, loss, rounds)
     points = np.full_like(state.points, np.nan)
     points[np.unique(tracks.track[use])] = best.points
-    focal = state.focal if known else np.full_like(state.focal, np.exp(best.log_focal[0]))
-    return replace(to_state(best, state, posed), focal=focal, points=points)
+    state = replace(to_state(best, state, posed), points=points)
+    return state if known or zoom else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))
 
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bundle:

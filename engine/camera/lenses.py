@@ -66,11 +66,11 @@ def adjusted(
 ) -> State:
     """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N].
 
-    By our own adjustment while all its views fit into one small matrix; by pycolmap's beyond, and for a zoom, where it gets further
-    along the valley of lenses and depths that explain alike.
+    By our own adjustment while all its views fit into one small matrix; by pycolmap's beyond, and for a zoom that it has mapped, where it
+    gets further along the valley of lenses and depths that explain alike.
     """
-    if not zoom and short(state):
-        return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds)
+    if short(state) and not (zoom and pycolmap):
+        return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds, zoom)
     return bundle.adjusted(pycolmap, state, tracks, use, loss, model, known, zoom, rounds, fixed=model == "OPENCV")
 
 

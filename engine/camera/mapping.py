@@ -15,7 +15,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from . import focal, keyframes, lenses, resection
+from . import focal, keyframes, lenses, pairs, resection
 from .bundle import State, carrying, triangulated
 from .tracks import Tracks
 
@@ -64,18 +64,33 @@ def write_job(folder: Path, job: Job, tracks: Tracks, start: State | None = None
 def solved(job: Job, tracks: Tracks, start: State | None, keys: list[int] | None, say: Callable[[str], None]) -> Found | None:
     """A short shot's answer, mapped by resection or from a `start` and its `keys`; None where that is weak, or for the child to do."""
     empty = blank(job, tracks)
-    if job.zoom or not lenses.short(replace(empty, posed=~empty.posed)):
+    if not lenses.short(replace(empty, posed=~empty.posed)):
         return None
     if start is not None:
         return _adjusted(None, job, tracks, start, keys or [], say)
 
     def mapped(use: NDArray[np.bool_], keys: list[int]) -> tuple[State, str]:
         say("map")
-        state = resection.mapped(empty, shown(tracks, use & ~held(tracks), keys), keys, job.known)
+        state = resection.mapped(empty, shown(tracks, use & ~held(tracks), keys), keys, job.known, job.zoom)
         return state if missed(state, tracks, use, keys) < WEAK else empty, "stepwise"
 
     found = _solved(None, job, tracks, mapped, say)
     return found if found[0].posed.any() else None
+
+
+def zooms(job: Job, tracks: Tracks) -> bool:
+    """Whether pairs of keyframes alone say that the lens of a short shot zooms."""
+    keys = keyframes.choose(tracks.where(~tracks.moving), job.views, job.size[0])
+    few = shown(tracks, ~tracks.moving & ~held(tracks), keys)
+    return len(keys) <= resection.MOST and pairs.zooms(pairs.chosen(few.long(2), keys, job.views), job.views, job.size)
+
+
+def roughly(job: Job, tracks: Tracks) -> State:
+    """A short shot's keyframes mapped by resection, all views placed and roughly adjusted; nothing is posed where that fails."""
+    use, empty = ~tracks.moving, blank(job, tracks)
+    keys = keyframes.choose(tracks.where(use), job.views, job.size[0])
+    state = resection.mapped(empty, shown(tracks, use & ~held(tracks), keys), keys, job.known, job.zoom)
+    return _completed(None, job, state, tracks, use)[0] if state.posed.sum() >= 3 else state
 
 
 def main(folder: Path) -> None:
@@ -181,6 +196,8 @@ def _finished(
     say("finish")
     fits = use & (state.errors(tracks) < FINE)
     model, rounds, loose, sigma = job.model, 30, False, None
+    if job.zoom and not pycolmap:  # its many focal lengths are settled by who asked
+        return state, fits, None
     if not job.zoom:
         model, state, error = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
         if lenses.short(state):

@@ -12,86 +12,46 @@ from numpy.typing import NDArray
 
 from ..geometry import reprojection
 from ..geometry.evenly import evenly
-from . import adjust, unknowns
+from . import adjust, pairs, unknowns
 from .bundle import State, triangulated
-from .epipolar import find_fundamental, find_homography
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
 MOST = 20  # keyframes: errors of one after another add up
-PAIRS, SHARED, SAMPLES = 6, 60, 250  # pairs of keyframes that are looked at, tracks they must share, and those of them that are asked
-FOCALS = np.geomspace(0.4, 3.0, 28)  # in widths
-HABIT = 0.05  # how much a focal length that is e times the usual one is disliked, in parts by which singular values differ
 SEEN = 25  # points that a view must see to be placed
 WIDE, NEAR = 8.0, 4.0  # px by which an observation may miss its point while cameras are placed, and when all are adjusted
 LOOSE, ROUNDS = 1.0, 8  # px, scale of the Cauchy loss of those adjustments, and their rounds
 ENOUGH = 200  # points that a pose is found from
 
 
-def mapped(state: State, tracks: Tracks, keys: list[int], known: bool) -> State:
+def mapped(state: State, tracks: Tracks, keys: list[int], known: bool, zoom: bool = False) -> State:
     """Poses for the keyframes `keys`, and the lens, from `tracks` [N] of what stands still; none where they do not hang together.
 
-    The state's focal length is kept where it is `known`, else the pictures tell it.
+    The state's focal length is kept where it is `known`, else the pictures tell it. That of a `zoom` stays as pairs of keyframes tell it.
     """
-    tracks = tracks.long(2)
+    tracks, views = tracks.long(2), len(state.posed)
     points = np.full((int(tracks.track.max(initial=-1)) + 1, 3), np.nan)
     blank = replace(state, posed=np.zeros_like(state.posed), points=points, distortion=np.zeros(4))
-    pairs = _pairs(tracks, keys, len(state.posed)) if 2 < len(keys) <= MOST else []
-    if not pairs:
+    found = pairs.chosen(tracks, keys, views) if 2 < len(keys) <= MOST else []
+    if not found:
         return blank
     if not known:
-        blank = replace(blank, focal=np.full_like(state.focal, _focal([pair[-1] for pair in pairs], state)))
-    state = _two(blank, tracks, *pairs[0])
-    return _grown(state, tracks, keys, known) if state.posed.any() else blank
+        blank = replace(blank, focal=np.exp(pairs.focals(found, views, state.size, zoom)))
+    state = _two(blank, tracks, found[0])
+    return _grown(state, tracks, keys, known or zoom) if state.posed.any() else blank
 
 
-def _pairs(tracks: Tracks, keys: list[int], views: int) -> list[tuple[int, int, Array, Array, Array]]:
-    """Some pairs of keyframes, the one that shows most parallax first: both, their rows of the tracks, and their fundamental matrix."""
-    rows, near = tracks.views(views), []
-    for i, a in enumerate(keys):
-        for b in keys[i + 1 :]:
-            first, second = tracks.pair(rows[a], rows[b])
-            if len(first) >= SHARED:
-                gone = float(np.median(np.linalg.norm(tracks.xy[second] - tracks.xy[first], axis=1)))
-                near.append((gone * np.sqrt(len(first)), a, b, first, second))
-    near.sort(key=lambda pair: -pair[0])
-    found = []
-    for _, a, b, first, second in [near[k] for k in evenly(len(near), 2 * PAIRS)][:PAIRS]:
-        some = evenly(len(first), SAMPLES)
-        p, q = tracks.xy[first[some]], tracks.xy[second[some]]
-        fundamental, homography = find_fundamental(p, q, 1.0), find_homography(p, q, 2.0)
-        if fundamental is None or homography is None:
-            continue
-        lined = reprojection.sampson(fundamental, p, q) < 2.0
-        flat = np.linalg.norm(reprojection.transfer(homography, p) - q, axis=1)[lined]
-        found.append((float(np.median(flat)) * np.sqrt(lined.mean() * len(first)) if len(flat) else 0.0, a, b, first, second, fundamental))
-    return [pair[1:] for pair in sorted(found, key=lambda pair: -pair[0])]
-
-
-def _focal(fundamentals: list[Array], state: State) -> float:
-    """The focal length in px by which the fundamental matrices are likest to essential ones, whose singular values are equal."""
-    width, unlike = max(state.size), np.log(FOCALS / unknowns.WIDTHS) ** 2 * HABIT
-    to_pixels = np.array([[1, 0, state.centre[0]], [0, 1, state.centre[1]], [0, 0, 1.0]])
-    for fundamental in fundamentals:
-        centred = to_pixels.T @ fundamental @ to_pixels
-        lens = np.stack([FOCALS * width, FOCALS * width, np.ones_like(FOCALS)], -1)
-        values = np.linalg.svd(lens[:, :, None] * centred * lens[:, None], compute_uv=False)
-        unlike = unlike + (1 - values[:, 1] / values[:, 0]) / len(fundamentals)
-    return float(FOCALS[unlike.argmin()] * width)
-
-
-def _two(state: State, tracks: Tracks, a: int, b: int, first: Array, second: Array, fundamental: Array) -> State:
+def _two(state: State, tracks: Tracks, pair: pairs.Pair) -> State:
     """The state with two views posed, one unit apart, and the points that both see."""
-    lens = np.diag([state.focal[a], state.focal[a], 1.0])
-    lens[:2, 2] = state.centre
-    p, q = ((tracks.xy[rows] - state.centre) / state.focal[a] for rows in (first, second))
-    lined = reprojection.sampson(fundamental, tracks.xy[first], tracks.xy[second]) < 2.0
+    lens = [np.array([[state.focal[view], 0, state.centre[0]], [0, state.focal[view], state.centre[1]], [0, 0, 1.0]]) for view in (pair.a, pair.b)]
+    p, q = ((tracks.xy[rows] - state.centre) / state.focal[view] for rows, view in ((pair.first, pair.a), (pair.second, pair.b)))
+    lined = reprojection.sampson(pair.fundamental, tracks.xy[pair.first], tracks.xy[pair.second]) < pairs.LINED
     if lined.sum() < SEEN:
         return state
-    _, turn, way, _ = cv2.recoverPose(lens.T @ fundamental @ lens, p[lined], q[lined], np.eye(3))
+    _, turn, way, _ = cv2.recoverPose(lens[1].T @ pair.fundamental @ lens[0], p[lined], q[lined], np.eye(3))
     pose, posed = state.pose.copy(), state.posed.copy()
-    pose[[a, b]] = np.eye(4)
-    pose[b, :3, :3], pose[b, :3, 3], posed[[a, b]] = turn, way[:, 0], True
+    pose[[pair.a, pair.b]] = np.eye(4)
+    pose[pair.b, :3, :3], pose[pair.b, :3, 3], posed[[pair.a, pair.b]] = turn, way[:, 0], True
     return triangulated(replace(state, pose=pose, posed=posed), tracks, WIDE, least=2)
 
 

@@ -56,6 +56,9 @@ def _solved(question: Question) -> Solved:
         return _turned_or_travelled(question, lasting, found)
     if options.lens == "zoom":
         return ways.travelled(question, lasting, found, True)
+    clear = _clear_zoom(question, lasting, found) if options.lens == "auto" else None
+    if clear:
+        return clear
     try:
         fixed = ways.travelled(question, lasting, found, False)
     except ShotFailure:
@@ -100,6 +103,20 @@ def _other_world(question: Question, tracks: Tracks, found: diagnosis.Diagnosis,
     other, _ = focal.settled(held.state, tracks, question.options.loss)
     apart = float(abs(np.log(np.median(other.focal) / np.median(fixed.state.focal))))
     return 0.0 if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss else apart
+
+
+def _clear_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved | None:
+    """The answer of a zoom where keyframes by pairs say so and it explains clearly more than any fixed lens, which then need not be settled."""
+    job = ways.job_of(question, False)
+    if not mapping.zooms(job, tracks):
+        return None
+    try:
+        zoomed = ways.travelled(question, tracks, found, True)
+    except (ShotFailure, ChildFailure):
+        return None
+    fixed = mapping.roughly(job, tracks)
+    clear = fixed.posed.any() and zoomed.miss < BETTER * missed(fixed, tracks) and zooming.worth(fixed, zoomed.state, tracks, question.options.loss)
+    return zoomed if clear else None
 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:

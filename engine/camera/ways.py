@@ -30,11 +30,8 @@ TOLD = 0.05  # standard error of log focal length that a file's word is given
 
 def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, start: Solved | None = None) -> Solved:
     """A camera that travels, mapped afresh or from the poses of a `start`."""
-    options, views = question.options, question.views
-    known = options.lens == "known"
-    job = mapping.Job(
-        question.size, views, question.focal or 1.2 * max(question.size), known, options.passes, options.loss, zoom=zoom,
-    )
+    options, views, job = question.options, question.views, job_of(question, zoom)
+    known = job.known
     begun = (start.state, start.keys) if start else (None, None)
     state, fits, keys, way, sigma = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views):
@@ -55,6 +52,12 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     if sigma is not None and not known:
         sigma = float(np.linalg.norm([sigma, aside, FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def job_of(question: Question, zoom: bool) -> mapping.Job:
+    """What is asked of a mapping."""
+    options, guess = question.options, question.focal or 1.2 * max(question.size)
+    return mapping.Job(question.size, question.views, guess, options.lens == "known", options.passes, options.loss, zoom=zoom)
 
 
 def _agreed(state: State, tracks: Tracks, fits: NDArray[np.bool_], sigma: float | None, loss: float) -> tuple[State, float]:

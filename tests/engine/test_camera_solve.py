@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from camera_tracks import FIXED, SIZE, VIEWS, answered, judge, make, moment, path, placed, solve
 
-from engine.camera import answer, bundle, certainty, diagnosis, equations, mapping, resection, rolling, shutter, smooth, span, unknowns, ways
+from engine.camera import answer, bundle, certainty, diagnosis, equations, mapping, pairs, resection, rolling, shutter, smooth, span, unknowns, ways
 from engine.camera.tracks import Tracks
 from engine.failures import ShotFailure
 from engine.geometry import lens
@@ -62,12 +62,25 @@ def test_smoothing_takes_the_quiver_and_leaves_the_move() -> None:
     assert np.allclose(smooth.whittaker(2.0 + 3 * time[:, None], 25.0)[:, 0], 2 + 3 * time)
 
 
-def test_zoom_on_the_move_is_a_zoom(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(span, "GLANCE", VIEWS // 2)  # as for a long shot: tried on a stretch of it first
+@pytest.mark.parametrize("clear", [True, False])
+def test_zoom_on_the_move_is_a_zoom(clear: bool, tmp_path: Path, monkeypatch) -> None:
+    if not clear:  # as for a long shot: a fixed lens first, then tried on a stretch of it
+        monkeypatch.setattr(mapping, "zooms", lambda job, tracks: False)
+        monkeypatch.setattr(span, "GLANCE", VIEWS // 2)
     poses, focal = path(VIEWS), 480 * np.linspace(1, 1.35, VIEWS)
-    answer = solve(make(poses, focal, distortion=(0, 0, 0, 0)), tmp_path)
+    answer = solve(make(poses, focal, distortion=(0, 0, 0, 0), points=400), tmp_path)
     error = judge(answer, poses, focal)
     assert answer.lens == "zoom" and error.ate_percent < 0.5 and error.focal_percent < 2
+    assert answer.method.startswith("free camera with zoom: stepwise mapping")
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.3])
+def test_pairs_of_keyframes_tell_a_zoom(growth: float) -> None:
+    """With a lens that grows by e to the power of `growth`; a dolly stays a dolly."""
+    poses, focal = path(VIEWS), 480 * np.exp(growth * (np.linspace(0, 1, VIEWS) - 0.5))
+    found = pairs.chosen(make(poses, focal, distortion=(0, 0, 0, 0), points=300).long(2), [0, 5, 10, 15, 20, VIEWS - 1], VIEWS)
+    assert pairs.zooms(found, VIEWS, SIZE) == (growth > 0)
+    assert np.abs(pairs.focals(found, VIEWS, SIZE, True) - np.log(focal)).max() < 0.12
 
 
 def test_tripod_turns_without_travel(tmp_path: Path) -> None:
