@@ -3,9 +3,11 @@
     python tests/bench/camera.py orbit handheld kitti --frames 40 --size 640 --peers sift,blender [--keep FOLDER]
 
 A shot is one of the made ones, kitti, 7scenes, or the folder of a clip in 1_static or 2_dynamic, of which no truth is known.
-Prints one table row per shot and method: error, focal error, frames placed, CPU-seconds a frame (children included; ours: of the solve
-alone, then of frames, flow and movers), and whether a bad answer was warned of. With --keep, what is already in FOLDER is not made again;
-delete FOLDER/SHOT/solve after a change of the engine. Peers are sift, blender, and blender-few, with a quarter of the markers.
+Prints one table row per shot and method: error (where the true path comes from another sensor, in brackets also the least one where its
+clock may run beside that of the pictures, and by how many frames it then runs behind), focal error, frames placed, CPU-seconds a frame
+(children included; ours: of the solve alone, then of frames, flow and movers), and whether a bad answer was warned of. With --keep, what is
+already in FOLDER is not made again; delete FOLDER/SHOT/solve after a change of the engine. Peers are sift, blender, and blender-few, with
+a quarter of the markers.
 """
 
 from __future__ import annotations
@@ -33,13 +35,14 @@ from engine.camera import outcome  # noqa: E402
 from engine.contract.job import Request  # noqa: E402
 from engine.contract.options import Flow, Frames, Movers, Solve  # noqa: E402
 from engine.failures import Failure  # noqa: E402
-from engine.metrics.trajectory import compare  # noqa: E402
+from engine.metrics.trajectory import compare, with_unknown_clock  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
 from engine.stages import flow, frames, movers, solve  # noqa: E402
 
 FOOTAGE = ROOT.parent / "shared" / "clips"
 CLIPS = FOOTAGE / "3_gt"
 TRACKERS = {"blender": 0.04, "blender-few": 0.08}  # Blender's tracker by the distance of its markers in parts of the width
+STORED = "kitti", "7scenes"  # whose true path comes from another sensor, whose clock may run beside that of the pictures
 FAR, ASTRAY = 2.0, 10.0  # % of the path and of the focal length from which an answer is a bad one
 SIFT = """
 import json, resource, sys, pycolmap
@@ -119,8 +122,11 @@ def row(name: str, method: str, poses: Poses, truth: Poses, factor: float, total
     ate = float("nan") if still else error.ate_percent
     bad = ate > FAR or error.focal_percent > ASTRAY
     verdict = "-" if doubted is None else "right" if not bad else "warned" if doubted else "**WRONG**"
+    far = f"{ate:.3f}"
+    if name in STORED:
+        far += " ({:.3f} at {:+.1f})".format(*with_unknown_clock(*(np.array([all_[n][0] for n in both]) for all_ in (poses, truth)), np.array(both)))
     print(
-        f"| {name} | {method} | {ate:.3f} | {error.rotation_degrees:.3f} | {error.focal_percent:.2f} | {len(both)} / {total} | {cost} | {says} | {verdict} |",
+        f"| {name} | {method} | {far} | {error.rotation_degrees:.3f} | {error.focal_percent:.2f} | {len(both)} / {total} | {cost} | {says} | {verdict} |",
         flush=True,
     )
 
