@@ -19,7 +19,7 @@ STIFF = 0.1  # of a step between two nodes, against a cell full of sure pixels
 STIFFER = 1.0  # while the offset is sought, which a soft grid would hide
 TIED = 1e-3  # of a node to no correction at all
 OUTLIER = 0.1  # log scale beyond which a pixel is doubted at last
-OFFSETS = np.array([0.02, 0.06, 0.12, 0.2, 0.3, 0.45, 0.7, 1.2, 2.5])  # tried: how far infinity lies below a frame's guesses, in parts of their span
+OFFSETS = np.geomspace(0.02, 2.5, 13)  # tried: how far infinity lies below a frame's guesses, in parts of their span
 DOUBTS = (0.5, 0.25, OUTLIER, OUTLIER)  # in the rounds of re-weighting: a strong bend must not be taken for outliers
 
 
@@ -61,7 +61,8 @@ def affine(samples: list[Samples], size: tuple[int, int], own: Array, around: Ar
     """(scale, offset) [T, 2] with scale * guess + offset near rho.
 
     The offset says which guess lies infinitely far. Several are tried, each with a grid of its own, and that is taken which leaves
-    least to explain: one scale for a bent guess would hide its bend in the offset.
+    least to explain and bends least for it: one scale for a bent guess would hide its bend in the offset, and a bend that costs
+    nothing hides a wrong offset, by which things far nearer than all that was measured would then be misplaced.
     """
     if not any(len(held.rho) > 20 for held in samples):
         return np.tile([1.0, 0.0], (len(samples), 1))
@@ -74,7 +75,7 @@ def affine(samples: list[Samples], size: tuple[int, int], own: Array, around: Ar
         middles.append(np.where(np.isnan(ratio), np.nanmedian(ratio), ratio))
         if len(zero) > 1:
             near = [replace(held, guess=np.maximum(a * (held.guess - at), 1e-9)) for held, a, at in zip(samples, middles[-1], tried)]
-            left.append(_unexplained(near, bend(near, size, own, STIFFER), size))
+            left.append(_cost(near, bend(near, size, own, STIFFER), size))
     logs, frames = np.log(np.stack(middles)), np.arange(len(samples))
     if not left:
         return np.stack([np.exp(own @ logs[0] / own.sum(1)), np.zeros(len(samples))], 1)
@@ -95,13 +96,14 @@ def _lowest(values: Array) -> Array:
     return np.where(best == middle, middle + shift.clip(-0.5, 0.5), best).clip(0, len(values) - 1)
 
 
-def _unexplained(samples: list[Samples], bends: list[Bend], size: tuple[int, int]) -> Array:
-    """For every frame [T] the robust mean of what its grid does not explain."""
-    out = np.zeros(len(samples))
+def _cost(samples: list[Samples], bends: list[Bend], size: tuple[int, int]) -> Array:
+    """For every frame [T] what its grid does not explain, robustly, and what the grid itself costs."""
+    out, membrane = np.zeros(len(samples)), STIFFER * _membrane()
     for t, (held, found) in enumerate(zip(samples, bends)):
         if len(held.rho):
             off = np.log(held.rho / held.guess) - basis(held.place, size) @ found.nodes
-            out[t] = np.average(np.log1p((off / OUTLIER) ** 2), weights=held.weight + 1e-9)
+            left = np.average(np.log1p((off / OUTLIER) ** 2), weights=held.weight + 1e-9)
+            out[t] = ROWS * COLUMNS * OUTLIER**2 * left + found.nodes @ membrane @ found.nodes
     return out
 
 

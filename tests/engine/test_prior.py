@@ -8,6 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tiny_networks
@@ -180,6 +181,23 @@ def test_the_fit_brings_a_distorted_depth_back() -> None:
         assert np.median(error[seen]) < 0.4 * np.median(plain[seen]) and np.median(error[~seen]) < 0.35
         doubt = np.sqrt(scale_grid.basis(np.stack([x, y], 1), size) @ bends[t].doubt)
         assert np.median(doubt[~seen]) > 1.5 * np.median(doubt[seen]), "where nothing was measured it is less sure"
+
+
+def test_what_is_far_nearer_than_all_that_is_measured_is_placed() -> None:
+    """A wall and some floor tell the offset of a bent guess well enough for a mover three times nearer: within 12 % over four bends, as a mean."""
+    size, frames, missed = (320, 180), list(range(4)), []
+    y, x = np.mgrid[0 : size[1] : 6, 0 : size[0] : 6].reshape(2, -1).astype(float)
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        nodes = random.normal(0, 0.15, (4, 5)).astype(np.float32)
+        field = cv2.resize(nodes, size, interpolation=cv2.INTER_CUBIC)[y.astype(int), x.astype(int)]
+        rho = np.where(y < 100, 0.09, 0.09 + 0.18 * (y - 100) / 80)
+        lines = scale_grid.affine(
+            [Samples(np.stack([x, y], 1), 37 * rho * np.exp(field) + 2, rho * np.exp(0.01 * random.normal(size=len(x))), np.ones(len(x))) for _ in frames],
+            size, *[scale_grid.in_time(frames, reach) for reach in (0.75, 3.0)], True,
+        )
+        missed.append(np.abs((lines @ [37 * 0.8 + 2, 1]) / 0.8 - 1).mean())
+    assert np.mean(missed) < 0.12
 
 
 def test_without_measurements_nothing_is_bent() -> None:
