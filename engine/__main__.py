@@ -26,6 +26,7 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 def main(argv: list[str]) -> int:
     """Exit status: 0 done, 1 failed, 2 wrong usage, 130 cancelled."""
     device.one_thread_products()
+    device.keep_memory()
     if argv and argv[0] in commands.WORDS:
         return commands.WORDS[argv[0]](argv[1:])
     try:

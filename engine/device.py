@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from .failures import ResourceFailure
 
 if TYPE_CHECKING:
     import torch
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of glibc's mallopt
 
 
 @cache
@@ -30,6 +34,17 @@ def one_thread_products() -> None:
     """Numpy's products and solutions of matrices in one thread, also in children: thousands of small ones follow each other, and threads
     that spin while they wait for the next took five times the work itself. To be called before anybody imports numpy."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def keep_memory() -> None:
+    """What pictures give back stays with the process, for the next ones: fetched from the system anew, page by page, it cost flow and movers a
+    tenth of their time. Linux with glibc alone; elsewhere nothing changes."""
+    try:
+        tell = ctypes.CDLL("libc.so.6").mallopt if sys.platform == "linux" else None
+    except (OSError, AttributeError):
+        return
+    for what, size in ((_MMAP_THRESHOLD, 32), (_TRIM_THRESHOLD, 256), (_TOP_PAD, 16)) if tell else ():
+        tell(what, size << 20)
 
 
 def threads() -> int:

@@ -29,7 +29,7 @@ class Motion:
         Off the epipolar line is motion for sure. Along it, only what exceeds the parallax that still points show is;
         `parallax` 0..1 says how far there is any.
         """
-        flat = np.linalg.norm(transfer(self.homography, a) - b, axis=-1)
+        flat = length(transfer(self.homography, a) - b)
         if self.fundamental is None:
             return flat
         return sampson(self.fundamental, a, b) + np.maximum(flat - parallax * self.allowance, 0)
@@ -42,7 +42,7 @@ def fit(a: Array, b: Array, tolerance: float = 1.0) -> Motion | None:
     homography = find_homography(a, b, tolerance)
     if homography is None:
         return None
-    flat = np.linalg.norm(transfer(homography, a) - b, axis=-1)
+    flat = length(transfer(homography, a) - b)
     fundamental = find_fundamental(a, b, tolerance)
     if fundamental is None:
         return Motion(homography, None, 0.0, 0.0)
@@ -79,3 +79,8 @@ def gric(error: Array, dimension: int, unknowns: int, sigma: float = SIGMA) -> f
     count = len(error)
     cost = np.minimum((error / sigma) ** 2, 2.0 * (4 - dimension)).sum()
     return float(cost + np.log(4) * dimension * count + np.log(4 * count) * unknowns)
+
+
+def length(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Of vectors [..., 2]; over so short an axis NumPy's norm takes ten times as long."""
+    return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2)

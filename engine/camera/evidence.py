@@ -50,7 +50,7 @@ class _Pair:
         self.motion = epipolar.fit(self.a[sparse][sure].astype(np.float64), self.b[sparse][sure].astype(np.float64))
 
     def evidence(self, parallax: float) -> Picture:
-        noise = 0.5 + 0.02 * np.linalg.norm(self.flow, axis=-1)
+        noise = 0.5 + 0.02 * epipolar.length(self.flow)
         return np.minimum(self.motion.residual(self.a, self.b, parallax) / noise, CAP).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ import torch
 from .. import store
 from ..contract.artifacts import FRAME
 from ..geometry.triangulation import Estimate
-from ..media.arrays import read_arrays
+from ..media.arrays import halved, read_arrays
 from .sightings import Neighbour
 
 FOLDER = "still"
@@ -21,8 +21,8 @@ def write(room: Path, number: int, noise: float, found: Estimate, neighbours: li
     certainty = (found.rho * found.information.sqrt()).clamp(max=6e4)
     with store.writing(_file(room, number)) as file:
         np.savez(
-            file, rho=found.rho.cpu().numpy(), certainty=certainty.cpu().numpy().astype(np.float16),
-            residual=found.residual.cpu().numpy().astype(np.float16), noise=noise,
+            file, rho=found.rho.cpu().numpy(), certainty=halved(certainty.cpu().numpy()),
+            residual=halved(found.residual.cpu().numpy()), noise=noise,
             frame=[one.number for one in neighbours], row=[one.row for one in neighbours], parallax=[one.parallax for one in neighbours],
             gain=[one.gain for one in neighbours],
         )

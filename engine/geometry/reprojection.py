@@ -55,7 +55,7 @@ def parallax(points: Array, place: Array, point: Index, view: Index) -> Array:
 
 def sampson(fundamental: Array, a: Array, b: Array) -> Array:
     """Sampson distance in px of pairs a, b [..., 2] to an epipolar geometry b' F a = 0 [3, 3] (Hartley & Zisserman 11.4.3)."""
-    f = fundamental / np.abs(fundamental).max()
+    f = (fundamental / np.abs(fundamental).max()).astype(a.dtype)
     ax, ay, bx, by = a[..., 0], a[..., 1], b[..., 0], b[..., 1]
     fa = [f[k, 0] * ax + f[k, 1] * ay + f[k, 2] for k in range(3)]
     fb = [f[0, k] * bx + f[1, k] * by + f[2, k] for k in range(2)]
@@ -64,8 +64,8 @@ def sampson(fundamental: Array, a: Array, b: Array) -> Array:
 
 
 def transfer(homography: Array, a: Array) -> Array:
-    """Pixels [..., 2] through a homography [3, 3]."""
-    h, x, y = homography, a[..., 0], a[..., 1]
+    """Pixels [..., 2] through a homography [3, 3], in their own precision."""
+    h, x, y = homography.astype(a.dtype), a[..., 0], a[..., 1]
     w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
     w = np.where(np.abs(w) < 1e-9, 1e-9, w)
     return np.stack([(h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w, (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w], -1)

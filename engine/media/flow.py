@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import store
 from ..contract.artifacts import FRAME
-from .arrays import read_arrays
+from .arrays import halved, read_arrays, whole
 
 Flows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # there [H, W, 2] px, where it holds [H, W] bool, back, where that holds
 
@@ -46,13 +46,13 @@ def read_flow(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     if not path.is_file():
         return None
     held = read_arrays(path)
-    return held["flow"].astype(np.float32), held["valid"].astype(bool)
+    return whole(held["flow"]), held["valid"].astype(bool)
 
 
 def write_flow(path: Path, flow: np.ndarray, valid: np.ndarray) -> None:
     """Flow [H, W, 2] px as float16, its validity [H, W] as uint8; not compressed, since reading must be quick."""
     with store.writing(path) as file:
-        np.savez(file, flow=flow.astype(np.float16), valid=valid.astype(np.uint8))
+        np.savez(file, flow=halved(flow), valid=valid.astype(np.uint8))
 
 
 def both_ways(a: np.ndarray, b: np.ndarray, preset: str = "medium") -> Flows:
