@@ -6,6 +6,8 @@ from typing import Any, Callable
 
 import numpy as np
 
+from .. import device
+from ..ahead import ahead
 from ..geometry.contact import chains, smooth_log
 from ..media.flow import grid
 from .shot import Shot
@@ -18,10 +20,9 @@ OFTEN, JOINED = 1 / 3, 0.4  # of the frames in which something must seem to belo
 
 def named(shot: Shot, numbers: list[int], counts: list[int], labels: Callable[[int], np.ndarray]) -> Names:
     """The pieces of every frame, of which there are `counts`, by names that last."""
-    links = [
-        _link(shot, here, there, labels, (before, after)) for here, there, before, after in zip(numbers, numbers[1:], counts, counts[1:])
-    ]
-    return chains(links, counts)
+    pairs = list(zip(numbers, numbers[1:], counts, counts[1:]))
+    found = ahead(lambda pool, pair: pool.submit(_link, shot, *pair[:2], labels, pair[2:]), pairs, device.threads())
+    return chains([link for _, link in found], counts)
 
 
 def belonging(told: list[Told], joints: list[list[float | None]], names: Names) -> list[Told]:

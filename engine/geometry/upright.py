@@ -6,6 +6,7 @@ Each witness gives every direction a log likelihood; the best direction is refin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,11 @@ class Witness:
     weight: Array  # [S]
     normals: Array  # [P, 3] of planes, either way round
     shares: Array  # [P] parts of the points that lie on them
+
+    @cached_property
+    def side(self) -> Array:
+        """[S, 3] across the edges and their rays."""
+        return np.cross(self.middle, self.way)
 
 
 def find(witness: Witness) -> tuple[Array, float]:
@@ -113,7 +119,7 @@ def _pointing(witness: Witness, ways: Array) -> Array:
     run = witness.way @ ways.T
     depth = witness.middle @ ways.T
     across = np.sqrt(np.clip(1 - depth**2, 1e-12, None))
-    side = np.abs(np.cross(witness.middle, witness.way) @ ways.T)
+    side = np.abs(witness.side @ ways.T)
     off = np.arctan2(side, np.abs(run))
     sigma = np.hypot(STRAIGHT, 0.5 * STRAIGHT / across)  # near its own vanishing point an edge may point anywhere
     return np.exp(-0.5 * (off / sigma) ** 2) * (np.pi / 2) / (sigma * np.sqrt(np.pi / 2))

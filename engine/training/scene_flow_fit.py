@@ -71,10 +71,6 @@ class Fit:
         self.scale.levels.data.copy_(torch.from_numpy(self.began))
         self.motion = SceneFlowField(48, 6)
         torch.nn.init.zeros_(self.motion.convs[-1].conv.weight)  # nothing moves until told
-        self.optimizer = torch.optim.Adam([
-            {"params": self.scale.parameters(), "lr": self.settings.rate},
-            {"params": self.motion.parameters(), "lr": self.settings.field_rate, "betas": (0.5, 0.9)},
-        ])
 
     def to(self, device: torch.device) -> Fit:
         """On another device, before training."""
@@ -87,6 +83,11 @@ class Fit:
 
     def run(self, state: Path, after: Callable[[Fit, int], None]) -> None:
         """Train from the last state on; `after` hears of every epoch that is finished and kept."""
+        # Made here alone: to make it, torch loads what takes seconds, and closed forms need none.
+        self.optimizer = torch.optim.Adam([
+            {"params": self.scale.parameters(), "lr": self.settings.rate},
+            {"params": self.motion.parameters(), "lr": self.settings.field_rate, "betas": (0.5, 0.9)},
+        ])
         held = checkpoint.load(state, {"scale": self.scale, "motion": self.motion, "optimizer": self.optimizer})
         self.curve = held["curve"] if held else []
         while len(self.curve) < self.settings.epochs and not self.saturated():
