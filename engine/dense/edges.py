@@ -147,10 +147,10 @@ def nearest_and_farthest(rho: Tensor, reliable: Tensor, reach: int) -> tuple[Ten
 
 def greatest(values: Tensor, reach: int) -> Tensor:
     """The greatest of [H, W] within a square of `reach` px to each side, one axis after the other."""
-    return _along(_along(values, reach, 0), reach, 1)
+    return along(along(values, reach, 0), reach, 1)
 
 
-def _along(values: Tensor, reach: int, axis: int) -> Tensor:
+def along(values: Tensor, reach: int, axis: int) -> Tensor:
     """The greatest of [H, W] within `reach` rows or columns: spans that double from step to step, where a pooling looks at all of its window."""
     width, span = 2 * reach + 1, 1
     best = F.pad(values, (0, 0, reach, reach) if axis == 0 else (reach, reach), value=-torch.inf)

@@ -22,6 +22,7 @@ RIM = 0.01  # of the picture's width: a mask may be off by so much; motion is lo
 BEGUN, GROWN = 0.12, 0.5  # of what is usual in a thing: the motion beside a joint is between
 ALIKE = 0.1  # difference of colour up to which two sides of an outline are of one thing
 BEFORE = 0.9  # of the inverse depth at which it stands before what it hides: its body is no farther
+CLEARLY = 1.35  # times that of the ground it seems to touch: what hangs from a body may hang before ground that is farther
 SHARE = 0.04  # of the outline of a disc as large, that must be joined
 LEAST = 0.002  # of the picture: smaller pieces tell nothing
 
@@ -34,15 +35,19 @@ class Joints:
     number: int
     rho: Picture  # [H, W] inverse depth of the still scene
     still: Mask  # [H, W] where it is measured
+    free: Mask  # [H, W] where nothing moves
     device: torch.device
 
     def near(self, piece: Mask, stand: Stand) -> float | None:
-        """Inverse depth of the body that a piece [H, W] belongs to, which is not known to stand on the ground; None where it belongs to none."""
-        if stand.kind != "front" or piece.mean() < LEAST:
+        """Inverse depth of the body that a piece [H, W] hangs together with, None where with none; of what seems to stand on the ground only
+        a body that is clearly nearer, measured or filled in: such a body need not show any texture."""
+        if stand.kind == "guess" or piece.mean() < LEAST:
             return None
+        grounded = stand.kind == "ground"
+        least, still = (CLEARLY * stand.rho, self.free) if grounded else (BEFORE * stand.rho, self.still)
         rim = max(3, round(RIM * piece.shape[1]))
         box = framed(piece, 5 * rim)
-        piece, still, rho = piece[box], self.still[box] & ~piece[box], self.rho[box]
+        piece, still, rho = piece[box], still[box] & ~piece[box], self.rho[box]
         deep, off = (cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (piece, ~piece))
         outline = piece & (deep < 1.5)
         beside, known = _around(rho, still, 2 * rim), _count(still, 2 * rim) > rim**2
@@ -56,11 +61,11 @@ class Joints:
         colours = cv2.split(self.shot.picture(self.number)[box])
         apart = np.max([abs(_around(colour, inner, rim) - _around(colour, outer, rim)) for colour in colours], 0)
         asked = outline & known & (_count(seen, 2 * rim) > rim**2)
-        joined = asked & (grown > BEGUN) & (grown < GROWN) & (apart < ALIKE)
+        joined = asked & (grown > BEGUN) & (grown < GROWN) & (apart < ALIKE) & ~(grounded & (beside < least))
         if joined.sum() < SHARE * 2 * np.sqrt(np.pi * piece.sum()):
             return None
         found = float(np.median(beside[joined]))
-        return found if found > BEFORE * stand.rho else None
+        return found if found > least else None
 
     def _motion(self, piece: Mask, box: tuple[slice, slice], rho: Picture) -> Picture:
         """How far [h, w] px a piece is seen, root mean square over all neighbours, from where it would be were it still at `rho` [h, w]; nan

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Iterator
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ..geometry.blobs import disc, nearest
-from ..geometry.contact import Stand, pieces, stand
+from ..geometry.contact import FRONT, Stand, pieces, stand
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
-from .edges import Witness, nearest_and_farthest, sharpen
+from .edges import Witness, along, nearest_and_farthest, over_square, sharpen
 from .shot import DOUBTED, Mask, Picture
 
 RIM = 0.006  # of the picture's width: how far a mover's motion is carried over its rim
@@ -20,8 +22,10 @@ EDGE = 0.04  # step of colour at which a surface is taken to end
 JUMP = 0.06  # step of log depth at which a surface is taken to end
 HOLE = 0.03  # of the picture's width: how far about a pixel in doubt one looks for what it should lie before
 BEHIND = 0.9  # of the least inverse depth there
+UNSEEN = 0.1  # how sure a stand is, against others, where what is about the piece is not measured
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
+HARDLY = 0.1  # of a frame that is known to that, below which it is hardly known
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
 
 
@@ -54,22 +58,58 @@ def background(
     steady = _trust_off_ramps(found.rho, found.information)
     # What a mask missed of a mover that keeps pace with the camera seems to lie behind all about it: that is no still point.
     doubted = torch.from_numpy(likely > DOUBTED).to(device)
-    far = nearest_and_farthest(found.rho, ~doubted & (found.residual < STILL), round(HOLE * mask.shape[1]))[1]
-    masked = masked | (doubted & (found.rho < BEHIND * far))
+    reach = round(HOLE * mask.shape[1])
+    far = nearest_and_farthest(found.rho, ~doubted & (found.residual < STILL), reach)[1]
+    masked = masked | (doubted & (found.rho < BEHIND * far)) | _holes(found.rho, masked, reach)
     weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
     middle = typical(found.rho, weight)
-    reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > (BELIEVED * middle) ** -2)
+    least = (BELIEVED * middle) ** -2
+    reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > least)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    # Surfaces also end where depth jumps: one step of JUMP in its logarithm tears as one of EDGE in colour.
-    depths = _nearest(measured.clamp(min=low).log(), weight > 0) * (EDGE / JUMP)
-    rho = fill(measured, weight, torch.cat([guide, depths[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
+    # Noise of flow is alike over many pixels: in a frame of which hardly anything is known, what is known a little better tells more.
+    outside = masked | torch.from_numpy(sky).to(device)
+    known = float((weight > least).sum() / (~outside).sum().clamp(min=1))
+    load = weight * weight / (weight + least * max(0.0, 1 - known / HARDLY)).clamp(min=1e-12)
+    edges = _edges(measured.clamp(min=low).log(), weight > least, reach)
+    rho = fill(measured, load, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     rho = torch.where(torch.from_numpy(sky).to(device), torch.full_like(rho, low), rho)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)
     confidence = torch.where(masked, torch.zeros_like(confidence), confidence)
-    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > (BELIEVED * middle) ** -2, weight, measured))
+    arrays = (part.cpu().numpy() for part in (rho, confidence, weight > least, weight, measured))
     return Background(*arrays, mask)
+
+
+def _holes(rho: torch.Tensor, masked: torch.Tensor, reach: int) -> torch.Tensor:
+    """Where a surface beside what is masked seems to be pierced [H, W]: a paw that goes with the camera.
+
+    To all four sides something nearer begins within twice the reach, a mover or, to two of them at least, what is still.
+    """
+    if not bool(masked.any()):
+        return masked
+    still = torch.stack(list(_sides(torch.where(masked, torch.full_like(rho, -torch.inf), rho), reach))) * BEHIND > rho
+    movers = torch.stack(list(_sides(masked.float(), reach))) > 0
+    return movers.any(0) & (still | movers).all(0) & (still.sum(0) > 1) & ~masked
+
+
+def _sides(values: torch.Tensor, reach: int) -> Iterator[torch.Tensor]:
+    """The greatest of [H, W] within twice the reach to each of the four sides, nothing beyond the border."""
+    for axis in (0, 1):
+        both = F.pad(values, (0, 0, 2 * reach, 2 * reach) if axis == 0 else (2 * reach, 2 * reach), value=-torch.inf)
+        most = along(both, reach, axis)
+        yield from (most.narrow(axis, start, values.shape[axis]) for start in (reach, 3 * reach))
+
+
+def _edges(depth: torch.Tensor, known: torch.Tensor, reach: int) -> torch.Tensor:
+    """What tears the membrane beside colours [H, W], from log depth [H, W]: one step of JUMP tears as one of EDGE in colour.
+
+    Surfaces end half-way between what is known; but far from all that is, nothing says where.
+    """
+    whole = _nearest(depth, known)
+    apart = cv2.distanceTransform((~known).cpu().numpy().astype(np.uint8), cv2.DIST_L2, 3)
+    share = (torch.from_numpy(apart).to(depth.device) / reach).clamp(max=1)
+    return (whole + share * (over_square(whole[None], reach)[0] - whole)) * (EDGE / JUMP)
 
 
 def _nearest(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
@@ -97,14 +137,23 @@ def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tens
 
 def beside(scene: Background) -> Mask:
     """Where the still scene [H, W] is measured, off the rim of what moves."""
-    return scene.measured & (cv2.dilate(scene.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
+    return scene.measured & off(scene.mover)
+
+
+def off(mover: Mask) -> Mask:
+    """Where nothing moves [H, W], off the rim of what does."""
+    return cv2.dilate(mover.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
 
 
 def stands(scene: Background, rays: Picture, up: np.ndarray, height: float) -> tuple[list[Stand], np.ndarray]:
     """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still); see `contact.stand`."""
     count, labels = pieces(scene.mover)
-    still = beside(scene)
-    return [stand(labels == k + 1, still, scene.rho, scene.information, rays, up, height) for k in range(count)], labels
+    still, free = beside(scene), off(scene.mover)
+    told = [stand(labels == k + 1, still, scene.own, scene.information, rays, up, height) for k in range(count)]
+    for k in [k for k, one in enumerate(told) if one.sure < FRONT]:  # nothing about it is measured: what was filled in tells more than nothing
+        guess = stand(labels == k + 1, free, scene.rho, scene.confidence, rays, up, height)
+        told[k] = replace(guess, sure=UNSEEN * guess.sure)
+    return told, labels
 
 
 def compose(

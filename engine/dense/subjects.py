@@ -8,14 +8,15 @@ import numpy as np
 
 from .. import device
 from ..ahead import ahead
-from ..geometry.contact import chains, smooth_log
+from ..geometry.contact import FRONT, chains, smooth_log
 from ..media.flow import grid
 from .shot import Shot
 
 Stands = tuple[np.ndarray, np.ndarray]  # inverse depth [K] and certainty [K] of a frame's pieces
 Told = list[list[Any]]  # (rho, sure, kind) of each piece of a frame; see `contact.Stand`
 Names = list[np.ndarray]  # of each frame's pieces, the same along time
-OFTEN, JOINED = 1 / 3, 0.4  # of the frames in which something must seem to belong to a still body; how sure it is then where that is
+OFTEN, MOSTLY = 1 / 3, 2 / 3  # of the frames in which something must seem to belong to a still body; the same where it seems to stand on the ground
+JOINED = 0.4  # how sure it is then where that is
 
 
 def named(shot: Shot, numbers: list[int], counts: list[int], labels: Callable[[int], np.ndarray]) -> Names:
@@ -26,14 +27,22 @@ def named(shot: Shot, numbers: list[int], counts: list[int], labels: Callable[[i
 
 
 def belonging(told: list[Told], joints: list[list[float | None]], names: Names) -> list[Told]:
-    """Where the pieces stand, those at their `joints` (inverse depth, or None) that are joined in many frames: in few anything may seem so."""
+    """Where the pieces stand, those at their `joints` (inverse depth, or None) that are joined in many frames: in few anything may seem so.
+
+    What is joined in most of them only seems to stand on the ground behind it.
+    """
     every = np.concatenate([*names, np.zeros(0, int)]).astype(int)
     joined = np.array([rho is not None for some in joints for rho in some], float)
     share = np.bincount(every, joined) / np.maximum(np.bincount(every), 1)
-    return [
-        [[rho, JOINED, "joint"] if rho is not None and share[name] > OFTEN else stand for stand, rho, name in zip(*parts)]
-        for parts in zip(told, joints, names)
-    ]
+    return [[_belongs(*parts, share[name]) for *parts, name in zip(*frame)] for frame in zip(told, joints, names)]
+
+
+def _belongs(stand: list[Any], joint: float | None, share: float) -> list[Any]:
+    if share <= (MOSTLY if stand[2] == "ground" else OFTEN):
+        return stand
+    if joint is not None:
+        return [joint, JOINED, "joint"]
+    return [stand[0], FRONT, "front"] if stand[2] == "ground" else stand
 
 
 def steady(numbers: list[int], told: list[Told], names: Names) -> dict[int, Stands]:

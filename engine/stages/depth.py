@@ -68,6 +68,10 @@ def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
         store.write_json(room / "depth.json", {**summary.of(room, numbers, shot.size), **_tell(told, stands, guessed)})
     about = store.read_json(room / "depth.json")
     report.used, report.figures = about["used"], {**report.figures, **about["figures"]}
+    parallax, sure = report.figures["parallax_px"], report.figures["confident"]
+    if sure < layers.BELIEVED and parallax * layers.BELIEVED < options.noise:
+        seen = f"The camera travels so little that near and far part by {parallax} px: {sure:.1%} of the depth is sure."
+        report.warning(f"{seen} Take more frames of the shot, or a depth network.")
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -96,7 +100,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
-    joints = Joints(shot, number, scene.rho, layers.beside(scene), inputs.device)
+    joints = Joints(shot, number, scene.rho, layers.beside(scene), layers.off(scene.mover), inputs.device)
     with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {

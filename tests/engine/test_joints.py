@@ -41,15 +41,18 @@ def shot(motion: np.ndarray, body: float = BODY) -> SimpleNamespace:
 TURNS, PASSES = 0.25 * (70 - y), np.full_like(x, 6.0)  # px
 
 
-@pytest.mark.parametrize("motion, kind, found", [(TURNS, "front", BODY), (PASSES, "front", None), (TURNS, "ground", None)])
-def test_a_head_that_turns_is_as_far_off_as_its_body_and_what_passes_before_it_is_not(motion, kind, found) -> None:
-    joints = Joints(shot(motion), 0, RHO, ~HEAD, torch.device("cpu"))
-    near = joints.near(HEAD, Stand(0.3, 0.03, kind))
+@pytest.mark.parametrize("motion, stand, found", [
+    (TURNS, Stand(0.3, 0.03, "front"), BODY), (PASSES, Stand(0.3, 0.03, "front"), None), (TURNS, Stand(0.3, 1.0, "ground"), BODY),
+    (TURNS, Stand(0.42, 1.0, "ground"), None), (TURNS, Stand(0.3, 0.05, "guess"), None),
+])
+def test_a_head_that_turns_is_as_far_off_as_its_body_and_what_passes_before_it_is_not(motion, stand, found) -> None:
+    """Ground that it seems to touch is believed unless the body is clearly nearer."""
+    near = Joints(shot(motion), 0, RHO, ~HEAD, ~HEAD, torch.device("cpu")).near(HEAD, stand)
     assert near == (pytest.approx(found, rel=0.05) if found else None)
 
 
 def test_what_it_hangs_from_is_nearer_than_what_it_hides() -> None:
-    behind = Joints(shot(TURNS, 0.1), 0, np.where(TRUNK, 0.1, WALL).astype(np.float32), ~HEAD, torch.device("cpu"))
+    behind = Joints(shot(TURNS, 0.1), 0, np.where(TRUNK, 0.1, WALL).astype(np.float32), ~HEAD, ~HEAD, torch.device("cpu"))
     assert behind.near(HEAD, Stand(0.21, 0.03, "front")) is None
     assert behind.near(HEAD, Stand(0.1, 0.03, "front")) == pytest.approx(0.1, rel=0.05)
 
@@ -60,3 +63,10 @@ def test_few_frames_make_no_joint() -> None:
     often = subjects.belonging(told, [[0.5, None]] * 3 + [[None, None]] * 3, names)
     assert [some[0][2] for some in often] == ["joint"] * 3 + ["front"] * 3 and all(some[1] == [0.2, 1.0, "ground"] for some in often)
     assert subjects.belonging(told, [[0.5, None]] + [[None, None]] * 5, names) == told
+
+
+def test_what_hangs_before_the_ground_leaves_it_in_all_frames_where_most_say_so() -> None:
+    told = [[[0.3, 0.9, "ground"]] for _ in range(6)]
+    hangs = subjects.belonging(told, [[0.5]] * 5 + [[None]], [np.array([0])] * 6)
+    assert [some[0][2] for some in hangs] == ["joint"] * 5 + ["front"] and hangs[5][0][1] < 0.1
+    assert subjects.belonging(told, [[0.5]] * 3 + [[None]] * 3, [np.array([0])] * 6) == told

@@ -1,0 +1,66 @@
+"""The two layers of a frame: what pierces the ground beside a mover, what stands where nothing is measured, and a shot of hardly any parallax."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from engine.contract import options as o
+from engine.dense import layers
+from engine.dense.temporal import Temporal
+from engine.geometry.triangulation import Estimate
+
+SIZE, FOCAL, HEIGHT = (160, 96), 140.0, 1.5  # a level camera over a floor
+y, x = np.mgrid[: SIZE[1], : SIZE[0]].astype(np.float32) + 0.5
+RAYS = np.stack([(x - SIZE[0] / 2) / FOCAL, (y - SIZE[1] / 2) / FOCAL, np.ones_like(x)], -1)
+FLOOR = np.maximum(RAYS[..., 1] / HEIGHT, 0.02).astype(np.float32)
+UP = np.array([[0.0, -1.0, 0.0], [0.0, -1.0, 0.0]])
+
+
+def box(left: int, right: int, top: int, bottom: int) -> np.ndarray:
+    """[H, W], true within."""
+    return (x > left) & (x < right) & (y > top) & (y < bottom)
+
+
+def test_a_hole_beside_a_mover_is_none_and_one_elsewhere_or_open_is() -> None:
+    rho, mover = FLOOR.copy(), box(60, 80, 30, 80)
+    paw, puddle, slit = box(80, 86, 70, 77), box(20, 26, 70, 77), box(80, 83, 50, 66)
+    rho[paw | puddle] = 0.08
+    pole = box(54, 58, 0, 96)  # near it, and before the floor: between pole and mover one sees past both
+    rho[pole] = 0.6
+    told = layers._holes(torch.from_numpy(rho), torch.from_numpy(mover), 5).numpy()
+    assert told[paw].all() and not told[puddle].any() and not told[slit].any() and not told[box(58, 60, 52, 66)].any()
+
+
+@pytest.mark.parametrize("measured, sure", [(True, 1.0), (False, layers.UNSEEN)])
+def test_a_mover_stands_on_ground_that_is_only_filled_in_and_less_surely(measured: bool, sure: float) -> None:
+    piece = box(70, 82, 40, 80)
+    scene = layers.Background(FLOOR, np.full_like(FLOOR, 0.05), np.full(piece.shape, measured), np.ones_like(FLOOR), FLOOR, piece)
+    (stand,), labels = layers.stands(scene, RAYS, UP, HEIGHT)
+    assert stand.kind == "ground" and stand.sure == pytest.approx(sure, rel=0.05) and (labels > 0).sum() == piece.sum()
+    assert stand.rho == pytest.approx(FLOOR[79, 76], rel=0.05)
+
+
+def test_a_wall_that_shows_nothing_goes_on_evenly_between_what_is_known() -> None:
+    """Noise that hardly counts tears nothing there."""
+    random = np.random.default_rng(5)
+    known = (x < 30) | (x > 130)
+    rho = np.where(known, np.where(x < 80, 0.2, 0.3), 0.25 * np.exp(random.normal(size=x.shape) * 0.8)).astype(np.float32)
+    information = np.where(known, 1e6, 4.0).astype(np.float32)
+    found = Estimate(torch.from_numpy(rho), torch.from_numpy(information), torch.full(rho.shape, 0.1))
+    nothing, grey = np.zeros(x.shape, bool), np.full((*x.shape, 3), 0.6, np.float32)
+    scene = layers.background(found, nothing, np.full(x.shape, -1, np.float32), nothing, grey, RAYS, [], 0.01, 1.0)
+    between = np.log(scene.rho[:, 40:120])
+    assert abs(np.diff(between, axis=1)).max() < 0.1 and abs(between - between.mean(0)).max() < 0.1
+    assert (scene.confidence[:, 40:120] < 0.1).all() and (scene.confidence[:, :25] > 0.9).all()
+
+
+@pytest.mark.parametrize("confident, farther", [(0.02, [6, 9, 12]), (0.6, []), (None, [])])
+def test_more_frames_are_heard_where_parallax_tells_hardly_anything(tmp_path, confident, farther) -> None:
+    """Of a network's depth alone nothing is known to be noise."""
+    figures = {"confident": 0.0} if confident is None else {"confident": confident, "parallax_px": 1.5}
+    (tmp_path / "depth.json").write_text(json.dumps({"figures": figures}))
+    assert Temporal(None, tmp_path, o.ConsistentDepth(), torch.device("cpu")).farther == farther  # type: ignore[arg-type]
