@@ -63,11 +63,16 @@ class Solved:
 
     @property
     def astray(self) -> NDArray[np.bool_]:
-        """[V] views where far more of what is still fits nowhere than elsewhere: the path has left them."""
-        still, views = ~self.tracks.moving, len(self.state.posed)
-        every, lost = (np.bincount(self.tracks.view[some], minlength=views) for some in (still, still & ~self.fits))
-        share = lost / np.maximum(every, 1)
-        return share > STRAY + OFTEN * float(np.median(share))
+        """`strayed` of the answer."""
+        return strayed(self.tracks, self.fits, len(self.state.posed))
+
+
+def strayed(tracks: Tracks, fits: NDArray[np.bool_], views: int) -> NDArray[np.bool_]:
+    """[V] views where far more of what is still fits nowhere than elsewhere, by the observations that fit [N]: the path has left them."""
+    still = ~tracks.moving
+    every, lost = (np.bincount(tracks.view[some], minlength=views) for some in (still, still & ~fits))
+    share = lost / np.maximum(every, 1)
+    return share > STRAY + OFTEN * float(np.median(share))
 
 
 def missed(state: State, tracks: Tracks) -> float:

@@ -89,6 +89,19 @@ def completed(state: State, tracks: Tracks) -> State:
     return state
 
 
+def grown_back(state: State, tracks: Tracks, limit: float) -> State:
+    """The state with the views that have no pose placed one after another, whichever sees most points first, and points found anew after each."""
+    state, open_ = triangulated(state, tracks, limit), np.flatnonzero(~state.posed)
+    while len(open_):
+        seen = np.bincount(tracks.view[np.isfinite(state.points[tracks.track, 0])], minlength=len(state.posed))
+        view = int(open_[seen[open_].argmax()])
+        state = resected(state, tracks, view)
+        if not state.posed[view]:
+            break
+        state, open_ = triangulated(state, tracks, limit), open_[open_ != view]
+    return state
+
+
 def resected(state: State, tracks: Tracks, view: int, least: int = 12) -> State:
     """The state with a pose for a view by the points it sees (absolute pose by RANSAC, then refined), where there are enough of them."""
     rows = tracks.views(len(state.posed))[view]

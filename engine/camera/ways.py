@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from .. import child
 from ..failures import ShotFailure
-from . import bundle, certainty, equations, focal, mapping, tripod, unknowns
-from .adjust import adjust
-from .answer import Question, Solved, unsolved
+from . import bundle, certainty, equations, focal, mapping, resection, tripod, unknowns
+from .adjust import adjust, refined
+from .answer import Question, Solved, missed, strayed, unsolved
 from .bundle import State
 from .diagnosis import Diagnosis
 from .tracks import Tracks
@@ -24,6 +24,7 @@ CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before 
 # What tracks that drift together, focus and stabilisers do to the log of a real clip's focal length: 34 pairs of stretches, no frame in
 # common, of 16 clips differ by 2.3 times what is stated without it, by 1.8 times with it, all but three of the pairs by 1.1.
 FOOTAGE = 0.03
+MENDED, MENDABLE = 0.5, 400  # part of the views that may have to be placed anew, and views of a shot of which that is tried
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
 TOLD = 0.05  # standard error of log focal length that a file's word is given
 
@@ -46,6 +47,7 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
         sigma = focal.sigma(state, tracks, fits, options.loss, zoom)
     else:
         state, sigma = _agreed(state, tracks, fits, sigma, options.loss)
+    state = _mended(state, tracks, options.loss, zoom, known)
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
@@ -71,6 +73,28 @@ def _agreed(state: State, tracks: Tracks, fits: NDArray[np.bool_], sigma: float 
         state, sigma = focal.settled(state, tracks, loss)
         apart = focal.scatter(state, tracks, loss, sigma)
     return state, max(sigma, apart)
+
+
+def _mended(state: State, tracks: Tracks, loss: float, zoom: bool, known: bool) -> State:
+    """The state with the views that the path has left placed anew from the others and all adjusted, where less is missed then.
+
+    Where a map is weakest, a part of the shot may hang on few points, which fit, while most do not.
+    """
+    lost, views = strayed(tracks, state.errors(tracks) < mapping.FINE, len(state.posed)) & state.posed, len(state.posed)
+    if not lost.any() or lost.sum() > MENDED * views or views > MENDABLE:
+        return state
+    still, some = tracks.where(~tracks.moving), replace(state, posed=state.posed & ~lost)
+    found = resection.grown_back(some, still, mapping.COARSE)
+    if (state.posed & ~found.posed).any():
+        return state
+    found, rounds = bundle.triangulated(found, still, mapping.COARSE), 15
+    seen, per_view = found.errors(still) < mapping.COARSE, mapping.per_view(views)
+    if zoom:
+        found = zoomed(found, still, seen, loss, rounds, per_view)
+    else:
+        found = refined(found, still, bundle.carrying(still, seen, per_view), loss, state.bends, known, rounds)
+    found = bundle.triangulated(found, tracks, mapping.FINE)
+    return found if missed(found, tracks) < missed(state, tracks) else state
 
 
 def _by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None, keys: list[int] | None) -> mapping.Found:

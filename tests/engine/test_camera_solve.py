@@ -231,6 +231,21 @@ def test_views_that_the_path_has_left_are_named() -> None:
     assert np.array_equal(np.flatnonzero(broken.astray), np.arange(VIEWS - 4, VIEWS))
 
 
+@pytest.mark.parametrize("zoom", [False, True])
+def test_views_that_the_path_has_left_are_placed_anew(zoom: bool) -> None:
+    """The last views hang together, but not with the others."""
+    poses, focal = path(VIEWS), FIXED * (np.linspace(1, 1.2, VIEWS) if zoom else 1.0)
+    tracks = make(poses, focal, distortion=(0, 0, 0, 0), points=300).long(3)
+    off = poses.copy()
+    off[-5:, :3, 3] += [0.1, 0.05, 0.0]
+    broken = placed(tracks, off, focal)
+    assert answer.strayed(tracks, broken.errors(tracks) < mapping.FINE, VIEWS)[-5:].any()
+    mended = ways._mended(broken, tracks, 0.3, zoom, known=False)
+    before, after = (compare(invert(state.pose), poses).ate_percent for state in (broken, mended))
+    assert before > 1 and after < 0.15
+    assert ways._mended(mended, tracks, 0.3, zoom, known=False) is mended
+
+
 def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     """Half of the tracks lie hundreds of times farther than the camera travels: they have no point, and yet fit."""
     random, poses = np.random.default_rng(3), path(VIEWS, travel=0.3)
