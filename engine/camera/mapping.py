@@ -29,7 +29,7 @@ CHANGED = 0.1  # part of the still tracks that must turn out to move to make ano
 MAPPED = 300  # tracks of each keyframe that a map is made from: it is where the adjustment starts
 HELD = 8  # one track of so many is kept from the maps, to judge them by
 SURER = 0.6  # standard error of focal length where a lens is chosen, by more observations of each view, for one where it is judged
-WEAK = 1.5  # px of mean error over the keyframes (at most COARSE each) at which another way of mapping is tried
+WEAK, HALF = 1.5, 1.0  # px of error over the keyframes (at most COARSE each), mean and median, from which another way of mapping is tried
 PER_VIEW, ALL = (250, 600), 24000  # observations of a view that steer it, least and most, and of all views as far as those allow
 
 
@@ -72,7 +72,7 @@ def solved(job: Job, tracks: Tracks, start: State | None, keys: list[int] | None
     def mapped(use: NDArray[np.bool_], keys: list[int]) -> tuple[State, str]:
         say("map")
         state = resection.mapped(empty, shown(tracks, use & ~held(tracks), keys), keys, job.known, job.zoom)
-        return state if missed(state, tracks, use, keys) < WEAK else empty, "stepwise"
+        return state if _carries(state, tracks, use, keys) else empty, "stepwise"
 
     found = _solved(None, job, tracks, mapped, say)
     return found if found[0].posed.any() else None
@@ -170,10 +170,21 @@ def missed(state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]
 
     Over all keyframes, placed or not, so that a map of few frames cannot win by leaving out the rest.
     """
+    return float(_misses(state, tracks, use, keys).mean())
+
+
+def _carries(state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> bool:
+    """Whether a map is good enough to begin with: by the mean, or, where a lot moves that no mask holds, by half of what it has not seen."""
+    misses = _misses(state, tracks, use, keys)
+    return bool(misses.mean() < WEAK or np.median(misses) < HALF)
+
+
+def _misses(state: State, tracks: Tracks, use: NDArray[np.bool_], keys: list[int]) -> NDArray[np.float64]:
+    """Those px of each observation."""
     of_keys = tracks.where(use & held(tracks) & np.isin(tracks.view, keys)).long(3)
     if state.posed.sum() < 3 or not len(of_keys.track):
-        return COARSE
-    return float(np.minimum(triangulated(state, of_keys, COARSE).errors(of_keys), COARSE).mean())
+        return np.full(1, COARSE)
+    return np.minimum(triangulated(state, of_keys, COARSE).errors(of_keys), COARSE)
 
 
 def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArray[np.bool_]) -> tuple[State, NDArray[np.bool_]]:

@@ -85,11 +85,13 @@ def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fix
     off = float(np.log(np.median(fixed.state.focal) / expected))
     if fixed.lens != "fixed" or fixed.doubt or abs(off) < np.log(ODD):
         return fixed
-    apart = _other_world(question, tracks, found, fixed, expected)
-    if not apart:
-        nearer = focal.held(fixed.state, fixed.tracks, question.options.loss, ODD ** -np.sign(off))
-        if missed(nearer, fixed.tracks) > NEARER * fixed.miss:
+    nearer = focal.held(fixed.state, fixed.tracks, question.options.loss, ODD ** -np.sign(off))
+    if missed(nearer, fixed.tracks) > NEARER * fixed.miss:
+        apart = _other_world(question, tracks, found, fixed, expected)
+        if not apart:
             return fixed
+    else:
+        apart = abs(off)  # all the way to the expected one may do: no other solve has to show it
     doubt = "a lens that is more usual would explain nearly as much: the focal length is not to be trusted"
     return replace(fixed, sigma=max(fixed.sigma or 0.0, apart), doubt=doubt)
 

@@ -231,6 +231,16 @@ def test_views_that_the_path_has_left_are_named() -> None:
     assert np.array_equal(np.flatnonzero(broken.astray), np.arange(VIEWS - 4, VIEWS))
 
 
+def test_a_map_among_much_that_moves_carries() -> None:
+    """Two fifths of the tracks move by themselves and nobody has masked them: what they miss by is not held against the map."""
+    poses = path(VIEWS)
+    tracks, keys = make(poses, FIXED, distortion=(0, 0, 0, 0), movers=0.4, points=300).long(3), [0, 6, 12, 18, VIEWS - 1]
+    use, state = np.ones(len(tracks.track), bool), placed(tracks, poses, FIXED)
+    assert mapping.missed(state, tracks, use, keys) > mapping.WEAK and mapping._carries(state, tracks, use, keys)
+    away = replace(state, pose=np.roll(state.pose, 5, axis=0))
+    assert not mapping._carries(away, tracks, use, keys)
+
+
 @pytest.mark.parametrize("zoom", [False, True])
 def test_views_that_the_path_has_left_are_placed_anew(zoom: bool) -> None:
     """The last views hang together, but not with the others."""
