@@ -56,8 +56,17 @@ class _Pair:
 
 def texture(grey: Picture, half: float = FLAT) -> Picture:
     """How well flow can be believed [H, W], 0..1, half at a gradient of `half`: flat places borrow their flow from their neighbours."""
+    return believed(energy(grey), half)
+
+
+def energy(grey: Picture) -> Picture:
+    """Mean square [H, W] of the gradients about each place."""
     across, down = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32), cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
-    energy = cv2.boxFilter(across * across + down * down, -1, (9, 9))
+    return cv2.boxFilter(across * across + down * down, -1, (9, 9))
+
+
+def believed(energy: Picture, half: float = FLAT) -> Picture:
+    """`texture` of what `energy` has told."""
     return energy / (energy + np.float32(half**2))
 
 

@@ -35,7 +35,7 @@ KINDS = (
     Kind("masks", ("%06d.png", "evidence/%06d.png", "likely/%06d.png", "still/%06d.npz", "movers.json"),
          "8 bit, 255 on what moves by itself, at the size of the flow; evidence: 255 = five times the noise of the flow; from the stage "
          "'scene_movers' likely: 0 still, 128 unknown, 255 moving, and still, what parallax measures were all of it still: rho [H, W] float32, "
-         "inverse depth; certainty (1 / relative error) and residual (px) [H, W] float16"),
+         "inverse depth; certainty (1 / relative error) and residual (px) [H, W] float16; sky [H, W] uint8"),
     Kind("camera", ("camera.npz", "report.json", "report.png", "colmap/"),
          "frame [T] int, world_from_camera [T, 4, 4] float64, focal [T, 2] px, centre [T, 2] px, distortion [T, 4] "
          "(k1 k2 p1 p2, OpenCV), solved [T] bool, interpolated [T] bool (not solved, the pose lies between those of solved "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Iterator
 
 import cv2
@@ -39,6 +40,16 @@ class Background:
     information: Picture  # [H, W] of the measurement
     own: Picture  # [H, W] inverse depth that each pixel's own flow tells, were it still
     mover: Mask  # [H, W] what moves
+
+    @cached_property
+    def free(self) -> Mask:
+        """Where nothing moves [H, W], off the rim of what does."""
+        return cv2.dilate(self.mover.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+
+    @cached_property
+    def beside(self) -> Mask:
+        """Where the scene is measured [H, W], off the rim of what moves."""
+        return self.measured & self.free
 
 
 def background(
@@ -135,23 +146,12 @@ def _trust_off_ramps(rho: torch.Tensor, information: torch.Tensor) -> torch.Tens
     return 1 / (1 + step**4)
 
 
-def beside(scene: Background) -> Mask:
-    """Where the still scene [H, W] is measured, off the rim of what moves."""
-    return scene.measured & off(scene.mover)
-
-
-def off(mover: Mask) -> Mask:
-    """Where nothing moves [H, W], off the rim of what does."""
-    return cv2.dilate(mover.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-
-
 def stands(scene: Background, rays: Picture, up: np.ndarray, height: float) -> tuple[list[Stand], np.ndarray]:
     """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still); see `contact.stand`."""
     count, labels = pieces(scene.mover)
-    still, free = beside(scene), off(scene.mover)
-    told = [stand(labels == k + 1, still, scene.own, scene.information, rays, up, height) for k in range(count)]
+    told = [stand(labels == k + 1, scene.beside, scene.own, scene.information, rays, up, height) for k in range(count)]
     for k in [k for k, one in enumerate(told) if one.sure < FRONT]:  # nothing about it is measured: what was filled in tells more than nothing
-        guess = stand(labels == k + 1, free, scene.rho, scene.confidence, rays, up, height)
+        guess = stand(labels == k + 1, scene.free, scene.rho, scene.confidence, rays, up, height)
         told[k] = replace(guess, sure=UNSEEN * guess.sure)
     return told, labels
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import store
+from ..camera import evidence
 from ..contract.artifacts import FRAME, LIKELY
 from ..geometry import camera as cameras
 from ..geometry import lens, pose
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+ENERGIES = 16  # of frames kept: several ask for the one they work on
 DOUBTED = -0.5  # how surely a pixel moves, -1 still, from which it may
 
 
@@ -34,6 +36,7 @@ class Shot:
         self.step = min((b - a for a, b in zip(self.numbers, self.numbers[1:])), default=1)  # from one frame's number to the next
         self.camera = cameras.load(camera / "camera.npz").scaled(self.size)
         self._flow, self._movers = flow, movers
+        self._energy = lru_cache(maxsize=ENERGIES)(lambda number: evidence.energy(self.grey(number).astype(np.float32) / 255))
         self._row = {int(number): row for row, number in enumerate(self.camera.frame) if self.camera.solved[row]}
         self._span = {number: k for k, span in enumerate(self.frames.spans()) for number in span}
 
@@ -61,6 +64,10 @@ class Shot:
     def grey(self, number: int) -> NDArray[np.uint8]:
         """[H, W] at the working size."""
         return self.frames.gray(number, self.size)
+
+    def texture(self, number: int, half: float = evidence.FLAT) -> Picture:
+        """How well flow can be believed [H, W], 0..1; see evidence.texture."""
+        return evidence.believed(self._energy(number), half)
 
     def movers(self, number: int) -> Mask:
         """[H, W], true on what moves by itself."""

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 
-from ..camera.evidence import texture
 from ..geometry import triangulation
 from ..geometry.blobs import disc
 from ..media.flow import grid
@@ -61,7 +60,7 @@ def gather(shot: Shot, number: int, device: torch.device) -> tuple[triangulation
     relative = np.stack([shot.relative(row, sight.row) for sight in useful])
     focal = np.array([shot.camera.focal[sight.row].mean() for sight in useful])
     # Where nothing shows, flow is borrowed from what is about it.
-    weight = texture(shot.grey(number).astype(np.float32) / 255, FAINT) * np.stack([sight.valid for sight in useful])
+    weight = shot.texture(number, FAINT) * np.stack([sight.valid for sight in useful])
     parts = (torch.from_numpy(part.astype(np.float32)).to(device) for part in (seen, relative, focal, weight))
     return triangulation.sight(rays, *parts), useful
 

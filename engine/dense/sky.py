@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import torch
 
-from ..camera.evidence import texture
 from ..geometry.blobs import disc
 from ..geometry.triangulation import Estimate
 from .shot import Mask, Picture, Shot
@@ -26,18 +25,18 @@ SHADE = 0.05  # difference of colour from the sky beside it up to which a pixel 
 def seen(shot: Shot, number: int) -> Mask:
     """The sky [H, W] of a frame with a camera."""
     row = shot.row(number)
-    return among(shot.picture(number), shot.grey(number), shot.rays(row), shot.camera.world_from_camera[row, 2, :3])
+    return among(shot.picture(number), shot.texture(number), shot.rays(row), shot.camera.world_from_camera[row, 2, :3])
 
 
-def among(picture: Picture, grey: np.ndarray, rays: Picture, up: np.ndarray) -> Mask:
-    """The sky [H, W] of a picture [H, W, 3] 0..1, `grey` [H, W] 8 bit, whose rays [H, W, 3] and `up` are in camera axes."""
+def among(picture: Picture, shown: Picture, rays: Picture, up: np.ndarray) -> Mask:
+    """The sky [H, W] of a picture [H, W, 3] 0..1 with the texture `shown` [H, W], whose rays [H, W, 3] and `up` are in camera axes."""
     above = rays @ up.astype(np.float32) > 0
     if above.mean() < LEAST:
         return np.zeros(above.shape, bool)
     red, green, blue = cv2.split(cv2.blur(picture, (3, 3)))
     hue = (1 - red / np.maximum(blue, DARK)) * (blue > green) * (blue > DARK)
     burnt = np.minimum(np.minimum(red, green), blue) > BURNT
-    plain = above & (texture(grey.astype(np.float32) / 255) < PLAIN)
+    plain = above & (shown < PLAIN)
     core = _reaching(plain & burnt, None) | _reaching(plain & (hue > BLUE), hue)
     if not core.any():
         return core

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from typing import Iterator
 
-import numpy as np
 import torch
 
-from ..camera.evidence import texture
 from ..geometry.fill import fill
 from ..geometry.triangulation import Estimate
 from .agreement import sample
 from .edges import PATCH, apart, better_half, greatest, nearest_and_farthest, over_patch, unlike
 from .layers import BELIEVED, typical
-from .shading import Sighted, detail, shaded
+from .shading import Sighted, shaded
 from .shot import Mask, Picture
 
 Tensor = torch.Tensor
@@ -42,16 +40,17 @@ SPREAD = 12.0  # how far a verdict reaches over one colour
 
 
 def judge(
-    found: Estimate, sighted: list[Sighted], picture: Picture, grey: np.ndarray, rays: Picture, guessed: Mask, sky: Mask, sensitivity: float,
+    found: Estimate, sighted: list[Sighted], picture: Picture, shown: Picture, fine: Tensor, rays: Picture, guessed: Mask, sky: Mask,
+    sensitivity: float,
 ) -> tuple[Picture, Estimate]:
     """How surely each pixel moves by itself [H, W]: -1 still, 1 moving; and what was found, mended where the flow was a mover's.
 
-    `picture` [H, W, 3] 0..1, `grey` [H, W] 8 bit, `rays` [H, W, 3]; `guessed` marks what a search without the camera took for movers,
-    `sky` what is none whatever flow says of it.
+    `picture` [H, W, 3] 0..1, whose texture is `shown` [H, W], 0..1, and `fine` [H, W] as shading tells it, `rays` [H, W, 3]; `guessed`
+    marks what a search without the camera took for movers, `sky` what is none whatever flow says of it.
     """
     device = found.rho.device
     colours = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
-    shown = torch.from_numpy(texture(grey.astype(np.float32) / 255)).to(device)
+    believed = torch.from_numpy(shown).to(device)
     suspect = found.residual > SUSPECT
     far = torch.from_numpy(sky).to(device)
     doubted = (_grown(suspect, 7) | torch.from_numpy(guessed).to(device)) & ~far
@@ -62,16 +61,16 @@ def judge(
     paced = doubted & (farther > 0) & ((farther > SURELY) | (found.residual > SUSPECT))
     towards = torch.from_numpy(rays.copy()).to(device)
     excess = _excess(found.rho, behind, doubted, ~paced, far | (weight > (BELIEVED * middle) ** -2), colours, towards, sighted)
-    lit, alike = shaded(torch.from_numpy(detail(grey)).to(device), torch.stack([behind, found.rho]), towards, sighted, doubted)
+    lit, alike = shaded(fine, torch.stack([behind, found.rho]), towards, sighted, doubted)
     off = torch.where(paced, torch.ones_like(found.residual), (found.residual - 0.5).clamp(0, 1))
     # Flow errs along the rims of near things, but not all over a thing: what disagrees through and through moves.
     odd = max(ODD, USUAL * float(found.residual.median()))
-    through = -greatest(-found.residual, round(THICK * len(grey[0])))
-    whole = shown * (through / odd - 1).clamp(0, 1) * (1 + 2 * excess).clamp(0, 1)
+    through = -greatest(-found.residual, round(THICK * shown.shape[1]))
+    whole = believed * (through / odd - 1).clamp(0, 1) * (1 + 2 * excess).clamp(0, 1)
     # Shading, vignettes and compression also set colours apart that nothing else tells apart.
     moving = (1 - lit) * (1.5 * off * (excess - MARGIN / sensitivity).clamp(0, 3) + whole)
-    clear = CLEAR * shown * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2) + LIT * lit
-    agreed = 2 * torch.maximum(shown, far.to(shown)) * torch.exp(-((found.residual / odd) ** 2)) * ~paced
+    clear = CLEAR * believed * found.residual.clamp(0, 1) * (PROOF - excess).clamp(0, 2) + LIT * lit
+    agreed = 2 * torch.maximum(believed, far.to(believed)) * torch.exp(-((found.residual / odd) ** 2)) * ~paced
     load = moving + clear + agreed
     verdict = fill((moving - clear - agreed) / load.clamp(min=1e-6), load + 1e-3, colours, SPREAD, rounds=8).cpu().numpy()
     return verdict, found.changed((lit > 0.5) & (alike[0] > alike[1] + BETTER), behind, (MENDED * middle) ** -2)

@@ -22,7 +22,7 @@ from ..dense import guess, layers, measured, parallel, sightings, sky, subjects,
 from ..dense.fusion import Fusion, Part
 from ..dense.joints import Joints
 from ..dense.limits import limits
-from ..dense.shot import Shot
+from ..dense.shot import Mask, Shot
 from ..failures import ShotFailure
 from ..geometry import triangulation
 from ..media.arrays import read_arrays
@@ -91,8 +91,8 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     if known is None:
         store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": [], "joints": []})
         return
-    found, neighbours = known
-    row, far = shot.row(number), sky.seen(shot, number)
+    found, neighbours, far = known
+    row = shot.row(number)
     found = sky.settled(found, far, bounds[0])
     seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), inputs.device)
     scene = layers.background(
@@ -100,7 +100,7 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
-    joints = Joints(shot, number, scene.rho, layers.beside(scene), layers.off(scene.mover), inputs.device)
+    joints = Joints(shot, number, scene.rho, scene.beside, scene.free, inputs.device)
     with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
@@ -112,10 +112,10 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
 
 def _triangulate(
     shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float],
-) -> tuple[triangulation.Estimate, list[sightings.Sight]] | None:
+) -> tuple[triangulation.Estimate, list[sightings.Sight], Mask] | None:
     """What parallax measures, where the stage before did not: of an artist's masks it knows nothing, and it may have asked under another noise."""
     gathered = sightings.gather(shot, number, inputs.device)
-    return (triangulation.inverse_depth(gathered[0], options.noise, *bounds), gathered[1]) if gathered else None
+    return (triangulation.inverse_depth(gathered[0], options.noise, *bounds), gathered[1], sky.seen(shot, number)) if gathered else None
 
 
 def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], fusion: Fusion | None, room: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 
 from .. import store
 from ..camera import learned
-from ..camera.evidence import heard, texture
+from ..camera.evidence import heard
 from ..contract.artifacts import FRAME, LIKELY
 from ..contract.options import SceneMovers
 from ..dense import measured, parallel, shading, sightings, sky, stillness
@@ -96,22 +96,24 @@ def _judge(
         far = sky.seen(shot, number)
         found = sky.settled(triangulation.inverse_depth(held, NOISE, *bounds), far, bounds[0])
         if _explained(shot, number, found.residual.cpu().numpy()) < LEAST:
-            measured.write(room, number, NOISE, found, sights)
+            measured.write(room, number, NOISE, found, sights, far)
             return
         some = sightings.telling(shot, number, sights, 3)
         sighted = [
             shading.Sighted(witness, torch.from_numpy(grid(shot.size) + sight.flow).to(device), textures(sight.number))
             for witness, sight in zip(sightings.witnesses(shot, number, some, device), some)
         ]
-        rays = shot.rays(shot.row(number))
-        verdict, found = stillness.judge(found, sighted, shot.picture(number), shot.grey(number), rays, shot.movers(number), far, options.sensitivity)
-        measured.write(room, number, NOISE, found, sights)
+        verdict, found = stillness.judge(
+            found, sighted, shot.picture(number), shot.texture(number), textures(number), shot.rays(shot.row(number)), shot.movers(number), far,
+            options.sensitivity,
+        )
+        measured.write(room, number, NOISE, found, sights, far)
     _write(folder, number, verdict)
 
 
 def _explained(shot: Shot, number: int, residual: Picture) -> float:
     """The share of what shows texture, and did not seem to move before the solve, that is seen where a still point would be."""
-    shown = texture(shot.grey(number).astype(np.float32) / 255) * ~shot.movers(number)
+    shown = shot.texture(number) * ~shot.movers(number)
     return float(shown[residual < OFF * shot.size[0]].sum() / max(float(shown.sum()), 1e-6))
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.camera.evidence import texture
 from engine.contract import options as o
 from engine.contract.job import Request
-from engine.dense import layers, stillness
+from engine.dense import layers, shading, stillness
 from engine.failures import ShotFailure
 from engine.geometry import contact
 from engine.geometry.triangulation import Estimate
@@ -117,7 +118,8 @@ def test_what_disagrees_a_little_all_over_moves_and_a_rim_does_not() -> None:
     found = Estimate(torch.full((72, 128), 0.2), torch.full((72, 128), 1e4), torch.from_numpy(residual))
     grey = (255 * picture.mean(-1)).astype(np.uint8)
     nothing = np.zeros((72, 128), bool)
-    verdict, _ = stillness.judge(found, [], picture, grey, np.ones((72, 128, 3), np.float32), nothing, nothing, 1.0)
+    shown, fine = texture(grey.astype(np.float32) / 255), torch.from_numpy(shading.detail(grey))
+    verdict, _ = stillness.judge(found, [], picture, shown, fine, np.ones((72, 128, 3), np.float32), nothing, nothing, 1.0)
     assert (verdict[24:46, 34:46] > 0).all()
     assert (verdict[:, 70:] < 0).all() and (verdict[:, :26] < 0).all()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.camera.evidence import texture
 from engine.dense import shading, sightings, sky
 from engine.dense.agreement import View, seen_at
 from engine.dense.edges import Witness
@@ -43,7 +44,7 @@ def outdoors(top: tuple[float, float, float], grain: float = 0.004) -> tuple[np.
 
 
 def told(picture: np.ndarray, up: np.ndarray = UP) -> np.ndarray:
-    return sky.among(picture, np.round(picture.mean(-1) * 255).astype(np.uint8), rays(), up)
+    return sky.among(picture, texture(picture.mean(-1)), rays(), up)
 
 
 @pytest.mark.parametrize("colour", [(0.45, 0.6, 0.85), (0.99, 0.99, 0.99)], ids=["blue", "burnt out"])
