@@ -23,7 +23,7 @@ WINDOW = 0.003  # of the picture's width: half the window over which costs are a
 SHADE = 0.01  # step of colour that counts as an edge there
 DETAIL = 0.1  # difference of colours or gradients beyond which it is all the same how unlike they are
 ALIKE = 0.03  # relative difference up to which two depths are the same surface
-CHUNK = 1 << 13  # pixels worked on at once on the CPU, so that they stay in its cache
+CHUNK = 1 << 14  # pixels worked on at once on the CPU, so that they stay in its cache
 LEAST = 0.0015  # difference of colour below which the pictures do not tell
 
 
@@ -53,7 +53,7 @@ def sharpen(
     asked = greatest(edge.float(), 2 * window) > 0
     raw = torch.zeros_like(tried)
     raw[:, asked] = _unlike(picture, rays, tried, asked, reliable, witnesses)
-    costs = guided(raw, picture, window)
+    costs = torch.cat([torch.zeros_like(raw[:1]), guided(raw[1:] - raw[:1], picture, window)])  # beyond those of its own value: one plane less
     best, index = costs.min(0, keepdim=True)
     chosen = tried.gather(0, index)[0]
     # The choice counts for as much as the pictures tell it from another depth, and for what its surface is worth.
@@ -84,8 +84,8 @@ def _compared(shown: list[tuple[Witness, Tensor]], own: Tensor, rays: Tensor, rh
     for witness, planes in shown:
         spots = seen_spots(witness, rays, rho)
         told = sample_spots(planes, spots)
-        apart = (told[:5] - own).abs()
-        unlike.append(0.5 * (apart[:3].mean(0).clamp(max=DETAIL) + apart[3:].sum(0).clamp(max=DETAIL)))
+        apart = told[:5].sub_(own).abs_()
+        unlike.append(apart[:3].mean(0).clamp_(max=DETAIL).add_((apart[3] + apart[4]).clamp_(max=DETAIL)).mul_(0.5))
         x, y = (side.abs() <= 1 - 1 / length for side, length in zip(spots.unbind(-1), reversed(planes.shape[1:])))
         sees.append((x & y & (told[5] < 0.5)).to(rho))
     best, count = better_half(list(unlike)), sum(sees)
@@ -105,8 +105,9 @@ def slope(picture: Tensor) -> Tensor:
 def guided(costs: Tensor, picture: Tensor, reach: int) -> Tensor:
     """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of the colours [3, H, W], 0..1."""
     mean, level = over_square(picture, reach), over_square(costs, reach)
-    spread = over_square((picture[:, None] * picture[None]).flatten(0, 1), reach).unflatten(0, (3, 3)) - mean[:, None] * mean[None]
-    spread = spread + SHADE**2 * torch.eye(3, dtype=costs.dtype, device=costs.device)[..., None, None]
+    first, second = torch.triu_indices(3, 3)  # of pairs of colours, each once
+    spread = over_square(picture[first] * picture[second], reach).addcmul_(mean[first], mean[second], value=-1)
+    spread[first == second] += SHADE**2
     shared = [over_square(costs * colour, reach) - level * middle for colour, middle in zip(picture, mean)]
     slopes = torch.stack([(shared[0] * r).addcmul_(shared[1], g).addcmul_(shared[2], b) for r, g, b in inverted(spread)])  # einsum takes thrice as long
     offset = level - (slopes * mean[:, None]).sum(0)
@@ -114,8 +115,8 @@ def guided(costs: Tensor, picture: Tensor, reach: int) -> Tensor:
 
 
 def inverted(square: Tensor) -> Tensor:
-    """Inverse of symmetric matrices [3, 3, H, W], by cofactors."""
-    (rr, rg, rb), (_, gg, gb), (_, _, bb) = square
+    """Inverse [3, 3, H, W] of symmetric matrices, told by their upper halves [6, H, W], by cofactors."""
+    rr, rg, rb, gg, gb, bb = square
     first = torch.stack([gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb])
     second = torch.stack([first[1], rr * bb - rb * rb, rg * rb - rr * gb])
     third = torch.stack([first[2], second[2], rr * gg - rg * rg])
