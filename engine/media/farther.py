@@ -30,7 +30,7 @@ def farther(a: np.ndarray, b: np.ndarray, guess: np.ndarray, preset: str) -> np.
     """
     found = dis(a, b, preset, guess)
     better = _unlike(a, b, found) < _unlike(a, b, guess)
-    return np.where(better[..., None], found, guess)
+    return cv2.copyTo(found, better.view(np.uint8), guess.copy())
 
 
 def _unlike(a: np.ndarray, b: np.ndarray, flow: np.ndarray) -> np.ndarray:

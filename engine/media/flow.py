@@ -99,10 +99,10 @@ def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     height, width = there.shape[:2]
     ends = there + grid((width, height))
     home = cv2.remap(back, ends, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    miss = there + home
-    reach = _squared(there) + _squared(home)
+    (fx, fy), (bx, by) = cv2.split(there), cv2.split(home)
+    reach = _squared(fx, fy) + _squared(bx, by)
     inside = cv2.inRange(ends, (-0.5, -0.5), (width - 0.5, height - 0.5)) > 0  # a pixel reaches half a pixel around
-    return (_squared(miss) < 0.01 * reach + 0.5) & inside
+    return (_squared(fx + bx, fy + by) < 0.01 * reach + 0.5) & inside
 
 
 @lru_cache(maxsize=4)
@@ -111,8 +111,8 @@ def grid(size: tuple[int, int]) -> np.ndarray:
     return np.stack(np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)), axis=-1)
 
 
-def _squared(vectors: np.ndarray) -> np.ndarray:
-    return cv2.transform(vectors * vectors, np.ones((1, 2), np.float32))
+def _squared(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x * x + y * y
 
 
 def _search(preset: str, begun: bool) -> cv2.DISOpticalFlow:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.media.arrays import read_arrays
+from engine.media.arrays import halved, read_arrays, whole
 
 
 def test_threads_read_what_was_written(tmp_path: Path) -> None:
@@ -31,3 +31,12 @@ def test_half_a_file_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="no archive"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_numbers_of_half_the_bits_are_those_of_numpy() -> None:
+    values = np.random.default_rng(3).normal(0, 40, (7, 5, 2)).astype(np.float32)
+    values[0, 0] = np.inf, np.nan
+    values[0, 1] = 6e-8, -65519
+    for some in (values, values[::2, ::2], values[..., 0]):
+        assert np.array_equal(halved(some), some.astype(np.float16), equal_nan=True)
+        assert np.array_equal(whole(halved(some)), some.astype(np.float16).astype(np.float32), equal_nan=True)
