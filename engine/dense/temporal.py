@@ -36,8 +36,10 @@ class Temporal:
         """`mend` makes frame number, depth and confidence into better ones before they are averaged."""
         self.shot, self.folder, self.options, self.device, self.mend = shot, depth, options, device, mend
         self.farther = [k * options.reach for k in FARTHER if options.reach and _unsure(depth)]
-        self._view = lru_cache(maxsize=2 * max([options.reach, *self.farther]) + 4)(self._load)
-        self._missed = Missed(shot, self._view, device)
+        self._rays: tuple[Picture, torch.Tensor] | None = None
+        self._missed, reach = Missed(shot, lambda other: self._loaded(other), device), max([options.reach, *self.farther])
+        self._loaded = lru_cache(maxsize=2 * (reach + self._missed.gaps[-1] // shot.step) + 4)(self._load)
+        self._view = lru_cache(maxsize=2 * reach + 4)(self._settled)
 
     def _load(self, number: int) -> Seen | None:
         row = self.shot.row(number)
@@ -46,9 +48,22 @@ class Temporal:
         depth, confidence = (np.array(part, np.float32) for part in read_depth(self.folder / f"{FRAME % number}.exr"))
         if self.mend:
             depth, confidence = self.mend(number, depth, confidence)
-        planes = (depth, confidence, self.shot.rays(row), self.shot.movers(number))
-        parts = (torch.from_numpy(np.array(part, np.float32)).to(self.device) for part in planes)
-        return Seen(*parts, view(self.shot, row, self.device))
+        depth, confidence, moving = (self._tensor(part) for part in (depth, confidence, self.shot.movers(number)))
+        return Seen(depth, confidence, self._towards(row), moving, view(self.shot, row, self.device))
+
+    def _tensor(self, part: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.array(part, np.float32)).to(self.device)
+
+    def _towards(self, row: int) -> torch.Tensor:
+        """Rays [H, W, 3], the same tensor for frames through one lens: they are half of what is kept of a frame."""
+        rays, held = self.shot.rays(row), self._rays
+        if held is None or held[0] is not rays:
+            self._rays = held = rays, self._tensor(rays)
+        return held[1]
+
+    def _settled(self, number: int) -> Seen | None:
+        here = self._loaded(number)
+        return None if here is None else self._missed.settled(number, here)
 
     def frame(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Depth and confidence [H, W] of one frame, made to agree."""
