@@ -31,6 +31,7 @@ def solve(question: Question) -> Solved:
     answer, period = _solved(question), question.options.smooth
     if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = rolling.straightened(question, answer)
+    answer = ways.sharpened(answer, question.options.loss)
     if period < 2:
         return answer
     state = smooth.smoothed(answer.state, period)
