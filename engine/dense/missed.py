@@ -86,21 +86,29 @@ class Missed:
         reach = round(BESIDE * mask.shape[1])
         known = (here.depth > 0) & ~mask
         beside = known & (greatest(mask.float(), reach) > 0)
+        least, seen = torch.where(beside, MOST, 0.0).to(here.depth), torch.zeros_like(beside)
+        self._look(number, here, beside, here.depth, least, seen)
+        # What is explained stays so, and so does a patch: the other depths are tried of few pixels.
+        unexplained = _around(beside, least[beside]) > NOTHING
+        left = beside & (greatest(unexplained.float(), PATCH // 2) > 0)
         far, near = nearest_and_farthest(here.depth, known, reach)
-        seen = torch.zeros_like(beside)
-        least, asked = torch.where(beside, MOST, 0.0).to(here.depth), beside.nonzero(as_tuple=True)
-        for depth in (here.depth, *(far ** (1 - part) * near**part for part in TRIED)):
-            for side in (side for gap in self.gaps for side in (gap, -gap)):
-                other = self.shot.neighbour(number, side)
-                there = self.view(other) if other is not None else None
-                if there is None or not len(asked[0]):
-                    continue
-                unlike, bare = self._still(number, other, here, there, asked, depth)
-                least[asked] = torch.where(bare > 0, torch.minimum(least[asked], unlike), least[asked])
-                left = least[asked] > ALIKE  # of the others enough is known
-                asked = tuple(part[left] for part in asked)
-                seen[asked] |= bare[left] > 0
+        for part in TRIED if bool(left.any()) else ():
+            self._look(number, here, left, far ** (1 - part) * near**part, least, seen)
         return beside & (_around(beside, (least * seen)[beside]) > NOTHING)
+
+    def _look(self, number: int, here: Seen, where: Tensor, depth: Tensor, least: Tensor, seen: Tensor) -> None:
+        """Lower `least` [H, W], how unlike a still point a pixel looks at best, by those at `depth` [H, W]; `seen` [H, W] by any frame."""
+        asked = (where & (least > ALIKE)).nonzero(as_tuple=True)
+        for side in (side for gap in self.gaps for side in (gap, -gap)):
+            other = self.shot.neighbour(number, side)
+            there = self.view(other) if other is not None else None
+            if there is None or not len(asked[0]):
+                continue
+            unlike, bare = self._still(number, other, here, there, asked, depth)
+            least[asked] = torch.where(bare > 0, torch.minimum(least[asked], unlike), least[asked])
+            left = least[asked] > ALIKE  # of the others enough is known
+            seen[asked] |= bare > 0
+            asked = tuple(part[left] for part in asked)
 
     def _told(self, number: int, here: Seen, asked: Places, depth: Tensor, gaps: tuple[int, ...]) -> list[Tensor] | None:
         """What `_unlike` says of the frames at these gaps, [K, N] each; None where there are none."""
