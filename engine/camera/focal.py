@@ -50,12 +50,7 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
         state = replace(state, distortion=np.zeros(4))
     some, error = replace(state, posed=spread(state, MOST)), 1.0
     for limit, per_view, times in WALKS:
-        for _ in range(times):
-            before = some.focal[0]
-            some, best, few = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view)
-            error = equations.System(best, few, loss).focal_sigma() or 1.0
-            if abs(np.log(some.focal[0] / before)) < CLOSE * error:
-                break
+        some, error = _at_rest(some, tracks, loss, limit, per_view, times)
     views = np.count_nonzero(state.posed)
     if views > MOST:
         some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
@@ -85,12 +80,8 @@ def scatter(state: State, tracks: Tracks, loss: float, sigma: float) -> float:
         return 0.0
     first, limit = np.random.default_rng(0).random(int(few.track.max()) + 1) < 0.5, WALKS[0][0]
     for side in (first, ~first):
-        half, there = few.where(side[few.track]).long(3), replace(some, points=some.points[:0])
-        for _ in range(HALF_TIMES):
-            before = there.focal[0]
-            there, *_ = _adjusted(triangulated(there, half, limit), half, loss, limit, 2 * HALF)
-            if abs(np.log(there.focal[0] / before)) < CLOSE * sigma:
-                break
+        half = few.where(side[few.track]).long(3)
+        there, _ = _at_rest(replace(some, points=some.points[:0]), half, loss, limit, 2 * HALF, HALF_TIMES, sigma)
         moved.append(np.log(there.focal[0] / state.focal[0]))
     return float(np.sqrt(np.mean(np.square(moved))))
 
@@ -112,6 +103,21 @@ def stretched(state: State, ratio: float) -> State:
     return replace(
         state, focal=state.focal * ratio, pose=pose(turn, -np.einsum("vij,vj->vi", turn, place)), points=state.points @ deeper.T,
     )
+
+
+def _at_rest(
+    state: State, tracks: Tracks, loss: float, limit: float, per_view: int, times: int, sigma: float | None = None
+) -> tuple[State, float]:
+    """The state adjusted so many times, or until its focal length moves by less than its standard error, and that error: `sigma` where it is known."""
+    error = 1.0 if sigma is None else sigma
+    for _ in range(times):
+        before = state.focal[0]
+        state, best, few = _adjusted(triangulated(state, tracks, limit), tracks, loss, limit, per_view)
+        if sigma is None:
+            error = equations.System(best, few, loss).focal_sigma() or 1.0
+        if abs(np.log(state.focal[0] / before)) < CLOSE * error:
+            break
+    return state, error
 
 
 def _adjusted(

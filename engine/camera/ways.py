@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import child
 from ..failures import ShotFailure
+from ..geometry.evenly import evenly
 from . import bundle, certainty, equations, focal, lenses, mapping, resection, tripod, unknowns
 from .adjust import adjust, refined
 from .answer import Question, Solved, missed, strayed, unsolved
@@ -192,4 +193,4 @@ def stood(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
 def _spread(state: State) -> list[int]:
     """Some views, evenly spread, whose pictures colour the points."""
     posed = np.flatnonzero(state.posed)
-    return sorted({int(posed[k]) for k in np.linspace(0, len(posed) - 1, 12).astype(int)})
+    return posed[evenly(len(posed), 12)].tolist()
