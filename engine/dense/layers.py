@@ -23,7 +23,7 @@ EDGE = 0.04  # step of colour at which a surface is taken to end
 JUMP = 0.06  # step of log depth at which a surface is taken to end
 HOLE = 0.03  # of the picture's width: how far about a pixel in doubt one looks for what it should lie before
 BEHIND = 0.9  # of the least inverse depth there
-UNSEEN = 0.1  # how sure a stand is, against others, where what is about the piece is not measured
+UNSEEN = 0.03  # how sure a stand is, against others, where what is about the piece is not measured
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
 HARDLY = 0.1  # of a frame that is known to that, below which it is hardly known
@@ -150,8 +150,9 @@ def stands(scene: Background, rays: Picture, up: np.ndarray, height: float) -> t
     """Where each moving piece of a frame stands, and the pieces' labels [H, W] (0 = still); see `contact.stand`."""
     count, labels = pieces(scene.mover)
     told = [stand(labels == k + 1, scene.beside, scene.own, scene.information, rays, up, height) for k in range(count)]
+    free = scene.free & (scene.information > 0)  # of a sky nothing is known, and it hides nothing
     for k in [k for k, one in enumerate(told) if one.sure < FRONT]:  # nothing about it is measured: what was filled in tells more than nothing
-        guess = stand(labels == k + 1, scene.free, scene.rho, scene.confidence, rays, up, height)
+        guess = stand(labels == k + 1, free, scene.rho, scene.confidence, rays, up, height)
         told[k] = replace(guess, sure=UNSEEN * guess.sure)
     return told, labels
 

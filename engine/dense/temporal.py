@@ -80,9 +80,11 @@ class Temporal:
             for depth, weight in self._witnesses(number, here, gap, doubt):
                 values.append(torch.where(weight > 0, depth.clamp(min=1e-9).log(), values[0]))
                 weights.append(torch.where(weight > 0, self.options.strength * (weight + floor) * 0.9**gap, 0 * weight))
-        load = torch.stack(weights)
-        mean, share = robust_mean(torch.stack(values), load, NOISY if self.farther else SPREAD)
-        sure = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0).clamp(max=1) * share
+        best = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0)
+        # What no frame knows is noise in each, of which the median is as rough as one: there the mean of more is told.
+        spread = torch.where(best < UNSURE + floor, torch.full_like(best, NOISY), torch.full_like(best, SPREAD))
+        mean, share = robust_mean(torch.stack(values), torch.stack(weights), spread)
+        sure = best * share
         # Frames of what moves err together: that they agree makes none of them surer.
         told = torch.where(moving, here.confidence * share, torch.maximum(here.confidence * share, sure - floor))
         return mean.exp().cpu().numpy(), told.clamp(0, 1).cpu().numpy()

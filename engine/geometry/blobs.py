@@ -12,6 +12,7 @@ LEAST = 5e-4  # part of the picture below which a blob is noise
 THIN = 0.005  # of the picture's width: half the thickness below which a blob is the rim of something still
 HOLE = 0.02  # part of all that is marked below which a hole is an oversight
 GAP = 0.08  # the same in a first, rough mask
+BARE, OPEN = 0.3, 0.25  # texture up to which a place shows nothing; the part of a bare place's outline that may lie at the end of a mask
 
 
 def cleaned(mask: Mask) -> Mask:
@@ -33,6 +34,20 @@ def filled(mask: Mask, hole: float = HOLE) -> Mask:
     small[0] = False
     small[label[0, 0]] = False
     return mask | small[label][1:-1, 1:-1]
+
+
+def showing(mask: Mask, texture: NDArray[np.float32]) -> Mask:
+    """Without bare parts that end in the open: where a thing ends its outline shows. `texture` [H, W] 0..1, flat to clear, over windows."""
+    reach = max(1, round(THIN * mask.shape[1]))
+    bare = cv2.morphologyEx((mask & (texture < BARE)).astype(np.uint8), cv2.MORPH_OPEN, disc(reach))
+    count, label, about, _ = cv2.connectedComponentsWithStats(bare, connectivity=4)
+    outline = label * (cv2.erode(bare, disc(1)) == 0)
+    length = np.bincount(outline.ravel(), minlength=count)
+    # A window that holds an edge is not bare: what is, and lies beside the mask's end, has none there.
+    ends = np.bincount(outline[cv2.dilate((~mask).astype(np.uint8), disc(2)) > 0], minlength=count)
+    drop = (ends > OPEN * length) & (about[:, cv2.CC_STAT_AREA] >= LEAST * mask.size)
+    drop[0] = False
+    return mask & ~drop[label]
 
 
 def nearest(mask: Mask, metric: int = cv2.DIST_MASK_5) -> NDArray[np.int64]:

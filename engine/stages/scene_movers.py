@@ -25,7 +25,7 @@ from ..dense import measured, parallel, shading, sightings, sky, stillness
 from ..dense.limits import limits
 from ..dense.shot import Mask, Picture, Shot
 from ..geometry import triangulation
-from ..geometry.blobs import cleaned
+from ..geometry.blobs import cleaned, showing
 from ..mattes.edge import band, once
 from ..media.flow import grid
 from ..media.frames import read_png, write_png
@@ -135,8 +135,13 @@ def _decide(shot: Shot, number: int, room: Path) -> None:
     """The mask of one frame, without specks and rims."""
     if not _file(room, number).is_file():
         likely = _read(room / LIKELY, number)
-        mask = shot.movers(number) if likely is None else _snapped(shot, number, cleaned(likely > 0))
+        mask = shot.movers(number) if likely is None else _snapped(shot, number, _thing(shot, number, likely > 0))
         write_png(_file(room, number), np.where(mask, 255, 0).astype(np.uint8))
+
+
+def _thing(shot: Shot, number: int, mask: Mask) -> Mask:
+    """The mask without what is too small or too thin, and without bare ground that it ends on."""
+    return cleaned(showing(cleaned(mask), shot.texture(number)))
 
 
 def _snapped(shot: Shot, number: int, mask: Mask) -> Mask:

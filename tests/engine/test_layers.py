@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from engine.contract import options as o
 from engine.dense import layers
 from engine.dense.temporal import Temporal
+from engine.geometry import blobs
 from engine.geometry.triangulation import Estimate
 
 SIZE, FOCAL, HEIGHT = (160, 96), 140.0, 1.5  # a level camera over a floor
@@ -63,4 +65,12 @@ def test_more_frames_are_heard_where_parallax_tells_hardly_anything(tmp_path, co
     """Of a network's depth alone nothing is known to be noise."""
     figures = {"confident": 0.0} if confident is None else {"confident": confident, "parallax_px": 1.5}
     (tmp_path / "depth.json").write_text(json.dumps({"figures": figures}))
-    assert Temporal(None, tmp_path, o.ConsistentDepth(), torch.device("cpu")).farther == farther  # type: ignore[arg-type]
+    assert Temporal(SimpleNamespace(size=SIZE, gaps=(1,), step=1), tmp_path, o.ConsistentDepth(), torch.device("cpu")).farther == farther  # type: ignore[arg-type]
+
+
+def test_bare_ground_that_ends_in_the_open_does_not_move_and_what_shows_or_has_an_outline_does() -> None:
+    wall, figure, floor, balloon = box(-1, 30, -1, 40), box(50, 70, 40, 80), box(70, 95, 60, 80), box(100, 130, 20, 50)
+    shown = np.where(figure, 0.6, 0.02).astype(np.float32)
+    shown[box(98, 132, 18, 52) & ~box(104, 126, 24, 46)] = 0.9  # plain, but before something else
+    kept = blobs.showing(wall | figure | floor | balloon, shown)
+    assert kept[figure | balloon].all() and kept[wall | floor].mean() < 0.02
