@@ -35,7 +35,7 @@ NOISE = 0.5  # px of flow error
 EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
 OFF, LEAST = 0.005, 0.6  # of the width: how far still points may be seen off; the share of what shows that a camera must explain
 ROUNDS = 3  # of hearing the frames around
-TEXTURES = 40  # of pictures kept: each is asked for by all frames around
+TEXTURES = 72  # of pictures kept: each is asked for by the frames around, up to 32 off
 VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
 
