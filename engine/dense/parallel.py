@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Callable, Iterable, Iterator
+from threading import Lock
+from typing import Callable, Generic, Iterable, Iterator, TypeVar
 
 import torch
 
 from .. import device
+
+Made = TypeVar("Made")
 
 
 def each(numbers: Iterable[int], work: Callable[[int], None], on: torch.device, done: Callable[[], None]) -> None:
@@ -36,3 +40,25 @@ def alone() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class Kept(Generic[Made]):
+    """What `make` makes of a frame's number, the last `most` of them remembered; what threads ask for at the same time is made once."""
+
+    def __init__(self, make: Callable[[int], Made], most: int) -> None:
+        self._make, self._most, self._lock = make, most, Lock()
+        self._held: OrderedDict[int, Future[Made]] = OrderedDict()
+
+    def __call__(self, number: int) -> Made:
+        with self._lock:
+            mine = number not in self._held
+            held = self._held.setdefault(number, Future())
+            self._held.move_to_end(number)
+            if len(self._held) > self._most:
+                self._held.popitem(last=False)
+        if mine:
+            try:
+                held.set_result(self._make(number))
+            except BaseException as error:
+                held.set_exception(error)
+        return held.result()

@@ -6,7 +6,6 @@ the robust mean. Nothing is blended across a depth edge, so no ghosts.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Callable
 
@@ -20,6 +19,7 @@ from ..media.flow import grid
 from ..media.frames import read_depth
 from .agreement import SPREAD, Seen, carried, inside, robust_mean, sample, view
 from .missed import Missed
+from .parallel import Kept
 from .shot import Picture, Shot
 
 UNSURE = 0.1  # of a shot's pixels whose depth is sure, below which farther frames are heard of still points
@@ -38,8 +38,8 @@ class Temporal:
         self.farther = [k * options.reach for k in FARTHER if options.reach and _unsure(depth)]
         self._rays: tuple[Picture, torch.Tensor] | None = None
         self._missed, reach = Missed(shot, lambda other: self._loaded(other), device), max([options.reach, *self.farther])
-        self._loaded = lru_cache(maxsize=2 * (reach + self._missed.gaps[-1] // shot.step) + 4)(self._load)
-        self._view = lru_cache(maxsize=2 * reach + 4)(self._settled)
+        self._loaded = Kept(self._load, 2 * (reach + self._missed.gaps[-1] // shot.step) + 4)
+        self._view = Kept(self._settled, 2 * reach + 4)
 
     def _load(self, number: int) -> Seen | None:
         row = self.shot.row(number)

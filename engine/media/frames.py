@@ -20,6 +20,7 @@ from .film import VideoWriter
 
 __all__ = ["Frames", "VideoWriter", "read_depth", "read_exr", "read_png", "resize", "working_size", "write_depth", "write_exr", "write_png"]
 
+ROOM = 96 * 2**20  # bytes of pictures that may stay in memory, however many they are
 SHAPE = 0.02  # by which the shape of a mask may differ: pictures are scaled to whole and even sides
 
 # Differences to the row above pack a little better and quicker than the default; older OpenCV chooses itself.
@@ -68,7 +69,7 @@ def read_png(path: Path) -> np.ndarray:
 
 
 class Frames:
-    """The finished folder of the stage 'frames'. Safe in threads; the last few pictures stay in memory."""
+    """The finished folder of the stage 'frames'. Safe in threads; the last few pictures stay in memory, of small ones more."""
 
     def __init__(self, folder: Path, keep: int = 24) -> None:
         self.folder, self._keep = Path(folder), keep
@@ -81,7 +82,7 @@ class Frames:
         self.duplicates: list[int] = self.about["duplicates"]  # frames equal to the one before
         self.bits: int = self.about["bits"]
         self._cache: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
+        self._held, self._lock = 0, threading.Lock()  # bytes
 
     @property
     def clip_width(self) -> int:
@@ -117,7 +118,12 @@ class Frames:
 
     def gray(self, number: int, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W] uint8 luma; kept in memory for a while, so do not write into it."""
-        return self._remember(("gray", number, size), lambda: cv2.cvtColor(_eight(self.rgb(number, size)), cv2.COLOR_RGB2GRAY))
+        return self._remember(("gray", number, size), lambda: cv2.cvtColor(self._colours(number, size), cv2.COLOR_RGB2GRAY))
+
+    def _colours(self, number: int, size: tuple[int, int] | None) -> np.ndarray:
+        """`rgb8`, from memory or from the file, not put into memory for its grey alone."""
+        held = self._cache.get(("rgb", number, size))
+        return _eight(self.rgb(number, size)) if held is None else held
 
     def spans(self) -> list[list[int]]:
         """The frame numbers of each stretch between cuts."""
@@ -137,9 +143,10 @@ class Frames:
         picture = make()
         picture.flags.writeable = False
         with self._lock:
+            self._held += 0 if key in self._cache else picture.nbytes
             self._cache[key] = picture
-            while len(self._cache) > self._keep:
-                self._cache.popitem(last=False)
+            while len(self._cache) > self._keep and self._held > ROOM:
+                self._held -= self._cache.popitem(last=False)[1].nbytes
         return picture
 
 
