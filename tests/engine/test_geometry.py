@@ -129,7 +129,6 @@ def test_a_clock_that_runs_behind_is_found() -> None:
     assert with_unknown_clock(at(frame), bent, frame)[0] > 0.5 * compare(at(frame), bent).ate_percent
 
 
-
 def test_points_cover_what_lies_behind_them() -> None:
     """A near square of 4 px stands before a far one of 8 px, whichever comes first; what lies behind the camera is not seen."""
     xyz = np.array([[0.0, 0.0, 2.0], [0.0, 0.0, 8.0], [0.0, 0.0, -2.0]])
