@@ -122,7 +122,8 @@ class Frames:
 
     def _colours(self, number: int, size: tuple[int, int] | None) -> np.ndarray:
         """`rgb8`, from memory or from the file, not put into memory for its grey alone."""
-        held = self._cache.get(("rgb", number, size))
+        with self._lock:
+            held = self._cache.get(("rgb", number, size))
         return _eight(self.rgb(number, size)) if held is None else held
 
     def spans(self) -> list[list[int]]:
