@@ -99,25 +99,27 @@ class Missed:
     def _look(self, number: int, here: Seen, where: Tensor, depth: Tensor, least: Tensor, seen: Tensor) -> None:
         """Lower `least` [H, W], how unlike a still point a pixel looks at best, by those at `depth` [H, W]; `seen` [H, W] by any frame."""
         asked = (where & (least > ALIKE)).nonzero(as_tuple=True)
+        points = _points(here, asked, depth)
         for side in (side for gap in self.gaps for side in (gap, -gap)):
             other = self.shot.neighbour(number, side)
             there = self.view(other) if other is not None else None
             if there is None or not len(asked[0]):
                 continue
-            unlike, bare = self._still(number, other, here, there, asked, depth)
+            unlike, bare = self._still(number, other, here, there, asked, points)
             least[asked] = torch.where(bare > 0, torch.minimum(least[asked], unlike), least[asked])
             left = least[asked] > ALIKE  # of the others enough is known
             seen[asked] |= bare > 0
-            asked = tuple(part[left] for part in asked)
+            asked, points = tuple(part[left] for part in asked), points[left]
 
     def _told(self, number: int, here: Seen, asked: Places, depth: Tensor, gaps: tuple[int, ...]) -> list[Tensor] | None:
         """What `_unlike` says of the frames at these gaps, [K, N] each; None where there are none."""
-        told = [self._unlike(number, side, here, asked, depth) for gap in gaps for side in (gap, -gap)]
+        points = _points(here, asked, depth)
+        told = [self._unlike(number, side, here, asked, points) for gap in gaps for side in (gap, -gap)]
         heard = [one for one in told if one is not None]
         return [torch.stack(part) for part in zip(*heard)] if heard else None
 
-    def _unlike(self, number: int, side: int, here: Seen, asked: Places, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        """Of the N pixels `asked`: how unlike what the flow leads to in a neighbour they look [N], 1 where that is a mover [N], and
+    def _unlike(self, number: int, side: int, here: Seen, asked: Places, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        """Of the N pixels `asked`, of still `points` [N, 3]: how unlike what the flow leads to in a neighbour they look [N], 1 where that is a mover [N], and
         what `_still` says."""
         other, found = self.shot.neighbour(number, side), self.shot.flow(number, side)
         there = self.view(other) if other is not None else None
@@ -126,13 +128,13 @@ class Missed:
         flow, valid = (torch.from_numpy(part).to(self.device)[asked] for part in found)
         moved = torch.from_numpy(grid(self.shot.size)).to(self.device)[asked] + flow
         lands = (sample(there.moving[None], moved[None], "nearest")[0, 0] > 0.5) & valid
-        return self._apart(number, other, asked, moved), lands.float(), *self._still(number, other, here, there, asked, depth)
+        return self._apart(number, other, asked, moved), lands.float(), *self._still(number, other, here, there, asked, points)
 
-    def _still(self, number: int, other: int, here: Seen, there: Seen, asked: Places, depth: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the N pixels `asked`, how unlike the still point at `depth` [H, W] a neighbour shows there [N], and 1 where it is no mover [N]."""
+    def _still(self, number: int, other: int, here: Seen, there: Seen, asked: Places, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the N pixels `asked`, how unlike their still `points` [N, 3] a neighbour shows there [N], and 1 where it is no mover [N]."""
         relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
-        place = pixels((here.rays[asked] * depth[asked][:, None]) @ relative[:3, :3].T + relative[:3, 3], there.view)
-        shown = inside(place, depth.shape)
+        place = pixels(points @ relative[:3, :3].T + relative[:3, 3], there.view)
+        shown = inside(place, here.depth.shape)
         bare = shown & (sample(there.moving[None], place[None], "nearest")[0, 0] < 0.5)
         return torch.where(shown, self._apart(number, other, asked, place), MOST), bare.float()
 
@@ -143,6 +145,11 @@ class Missed:
     def _load(self, number: int) -> Tensor:
         picture = self.shot.picture(number)
         return torch.from_numpy(picture / max(float(picture.mean()), 1e-3)).to(self.device).permute(2, 0, 1)
+
+
+def _points(here: Seen, asked: Places, depth: Tensor) -> Tensor:
+    """The points [N, 3] of some pixels at `depth` [H, W], in the frame's own axes."""
+    return here.rays[asked] * depth[asked][:, None]
 
 
 def _mean(values: Tensor, weights: Tensor, nothing: float) -> Tensor:
