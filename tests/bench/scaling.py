@@ -1,7 +1,7 @@
 """How time and memory grow with the shot's length: a clip played to and fro. Run from the repository's root:
 
     python tests/bench/scaling.py CLIP 100 500 2000 --first 98
-    python tests/bench/scaling.py CLIP 50 100 400 --size 640 --depth
+    python tests/bench/scaling.py CLIP 50 100 400 --size 640 --depth [growth|scene_flow]
 
 The clip is decoded once; a longer shot shows the same pictures again, forwards and backwards, each read anew. Without --depth it is the
 solve alone: nothing is masked, so that neither flow nor the search for movers, whose work is the same for each frame, is in the figures.
@@ -32,7 +32,7 @@ device.keep_memory()
 import numpy as np  # noqa: E402
 
 from engine.contract.job import Request  # noqa: E402
-from engine.contract.options import Frames, Solve  # noqa: E402
+from engine.contract.options import ConsistentDepth, Frames, Solve  # noqa: E402
 from engine.contract.stages import BY_NAME  # noqa: E402
 from engine.media.frames import write_png  # noqa: E402
 from engine.stage import Inputs, Report  # noqa: E402
@@ -48,16 +48,17 @@ def main() -> None:
     ask.add_argument("counts", nargs="+", type=int)
     ask.add_argument("--first", type=int, default=100, help="frames of the clip that are used")
     ask.add_argument("--size", type=int, default=0, help="longest side, px; 0 is the clip's own")
-    ask.add_argument("--depth", action="store_true", help="all stages from flow to consistent depth")
+    ask.add_argument("--depth", nargs="?", const="growth", choices=("growth", "scene_flow"), help="all stages from flow to consistent depth, by this method")
     given = ask.parse_args()
     print("| frames | size | placed | error, px | CPU-s | CPU-s a frame | wall, s | peak memory of all processes, GB |\n|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         stage(frames, Frames(size=given.size), root / "frames", given.clip, last=given.first)
         for count in given.counts:
-            shot = longer(root, count, masked=given.depth)
+            shot = longer(root, count, masked=bool(given.depth))
             before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-            child = subprocess.Popen([sys.executable, __file__, "whole" if given.depth else "solve", str(shot)])
+            what = ["whole", str(shot), given.depth] if given.depth else ["solve", str(shot)]
+            child = subprocess.Popen([sys.executable, __file__, *what])
             peak = watch(child)
             after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
             seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -69,13 +70,14 @@ def main() -> None:
                 print(", ".join(f"{name} {spent / count:.3f}" for name, spent in json.loads((shot / "spent.json").read_text()).items()), flush=True)
 
 
-def whole(shot: Path) -> None:
+def whole(shot: Path, method: str) -> None:
     """Every stage from flow to consistent depth, and the CPU-seconds of each in spent.json."""
     rooms, spent = {"frames": shot / "frames"}, {}
     for what in WHOLE:
         name = what.__name__.rsplit(".", 1)[-1]
         before = used()
-        stage(what, BY_NAME[name].options(), shot / name, **rooms)
+        options = ConsistentDepth(method=method) if what is consistent_depth else BY_NAME[name].options()
+        stage(what, options, shot / name, **rooms)
         rooms[name], spent[name] = shot / name, used() - before
     (shot / "spent.json").write_text(json.dumps(spent))
 
@@ -143,7 +145,7 @@ def held(pid: int) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "whole":
-        whole(Path(sys.argv[2]))
+        whole(Path(sys.argv[2]), sys.argv[3])
     elif sys.argv[1] == "solve":
         shot = Path(sys.argv[2])
         stage(solve, Solve(), shot / "solve", frames=shot / "frames", movers=shot / "movers")
