@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
+from ..engine.contract import cache
 from . import environment, jobs, machine, preferences, request, setup, weights
 from .languages import CONTEXT, say
 from .languages.sentences import told
@@ -143,16 +144,14 @@ class UNFLATTEN_OT_remove_engine(_Asked, bpy.types.Operator):
 
 
 class UNFLATTEN_OT_clean(_Asked, bpy.types.Operator):
-    """Remove all results from the cache; what was imported loses its pictures until it is recovered again"""
+    """Remove all results from the cache, and what cancelled runs left; what was imported loses its pictures until it is recovered again"""
 
     bl_idname = "unflatten.clean"
     bl_label = "Clean the cache"
 
     def act(self) -> None:
         """Called after the question."""
-        for done in preferences.store_folder().glob("*/*/done.json"):
-            done.unlink()  # first: half a removal is none
-            shutil.rmtree(done.parent, ignore_errors=True)
+        cache.clean(preferences.store_folder())
 
 
 class UNFLATTEN_OT_fetch_weights(_Quiet, bpy.types.Operator):

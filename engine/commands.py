@@ -93,6 +93,7 @@ def _limits(entry: Option) -> str:
 
 def cache(argv: list[str]) -> int:
     """List or clean the store."""
+    from .contract.cache import clean
     from .store import Store
 
     parser = argparse.ArgumentParser(prog="python -m engine cache")
@@ -100,11 +101,10 @@ def cache(argv: list[str]) -> int:
     parser.add_argument("--store", default=default_store())
     parser.add_argument("--days", type=float, default=0.0, help="clean only what is older")
     given = parser.parse_args(argv)
-    store = Store(Path(given.store))
     if given.what == "clean":
-        print(f"{store.clean(given.days) / 1e6:.1f} MB freed in {given.store}")
+        print(f"{clean(Path(given.store), given.days) / 1e6:.1f} MB freed in {given.store}")
         return 0
-    for stage, size in store.sizes().items():
+    for stage, size in Store(Path(given.store)).sizes().items():
         print(f"{stage:<20} {size / 1e6:10.1f} MB")
     return 0
 

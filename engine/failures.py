@@ -58,7 +58,7 @@ def of_exception(error: BaseException, log: str) -> Failure:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return ResourceFailure(
             "disk-full", "The results could not be written.", "The disk that holds the cache is full.",
-            "Free some space or clean the cache (`python -m engine cache clean`), then run again; finished frames are kept.",
+            "Free some space and run again: finished frames are kept. Cleaning the cache (`python -m engine cache clean`) takes them too.",
         )
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in str(error):
         return ResourceFailure(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Iterator
 
-DONE = "done.json"
+from .contract import cache
+from .contract.cache import DONE
 
 
 @contextmanager
@@ -75,9 +75,9 @@ class Store:
     @contextmanager
     def room(self, stage: str, address: str) -> Iterator[Path]:
         """The unfinished folder of a result, locked; what an earlier run left in it is still there."""
-        part = self.root / stage / f"{address}.part"
+        part = self._part(stage, address)
         part.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.root / stage / f"{address}.lock"):
+        with cache.locked(cache.lock_of(part)):
             part.mkdir(exist_ok=True)
             for stale in part.rglob(".writing-*"):
                 stale.unlink(missing_ok=True)
@@ -89,52 +89,17 @@ class Store:
 
     def finish(self, stage: str, address: str, summary: dict[str, Any]) -> Path:
         """Seal an unfinished folder: done.json last, then the rename."""
-        part, folder = self.root / stage / f"{address}.part", self.root / stage / address
+        part, folder = self._part(stage, address), self.root / stage / address
         write_json(part / DONE, summary)
         if folder.exists():  # an interrupted removal
             shutil.rmtree(folder)
         os.replace(part, folder)
         return folder
 
+    def _part(self, stage: str, address: str) -> Path:
+        return self.root / stage / f"{address}{cache.PART}"
+
     def sizes(self) -> dict[str, int]:
         """Bytes held by each stage."""
         stages = sorted(entry for entry in self.root.iterdir() if entry.is_dir()) if self.root.is_dir() else []
-        return {
-            stage.name: sum(file.stat().st_size for file in stage.rglob("*") if file.is_file()) for stage in stages
-        }
-
-    def clean(self, older_than_days: float = 0.0) -> int:
-        """Remove results not touched for so long; returns bytes freed. Done.json goes first: half a removal is none."""
-        freed = 0
-        for done in list(self.root.glob(f"*/*/{DONE}")):
-            if time.time() - done.stat().st_mtime < older_than_days * 86400:
-                continue
-            folder = done.parent
-            freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            done.unlink()
-            shutil.rmtree(folder)
-        return freed
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """An exclusive lock that the operating system lets go when its holder dies."""
-    with open(path, "a+b") as file:
-        while not _try_lock(file):
-            time.sleep(0.2)
-        yield
-
-
-def _try_lock(file: Any) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except OSError:
-        return False
+        return {stage.name: cache.size(stage) for stage in stages}

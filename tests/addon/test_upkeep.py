@@ -74,12 +74,13 @@ def test_an_engine_from_elsewhere_is_not_the_add_on_s_to_remove(desk, monkeypatc
 
 
 def test_cleaning_takes_results_and_nothing_else(desk):
-    for name in ("flow/aa", "flow/bb"):
+    for name in ("flow/aa", "flow/bb", "depth/cc.part"):
         (desk / "store" / name).mkdir(parents=True)
     (desk / "store" / "flow" / "aa" / "done.json").touch()
     (desk / "store" / "notes.txt").touch()
     assert bpy.ops.unflatten.clean() == {"FINISHED"}
-    assert not (desk / "store" / "flow" / "aa").exists() and (desk / "store" / "flow" / "bb").exists() and (desk / "store" / "notes.txt").exists()
+    assert not (desk / "store" / "flow" / "aa").exists() and not (desk / "store" / "depth" / "cc.part").exists()
+    assert (desk / "store" / "flow" / "bb").exists() and (desk / "store" / "notes.txt").exists()
 
 
 def test_sizes_and_memory_come_without_waiting(desk):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from engine.contract.cache import clean, locked, try_lock
 from engine.store import Store, beside, read_json
 
 
@@ -60,15 +61,16 @@ def test_a_room_is_locked_and_freed_by_death(tmp_path) -> None:
     holder = context.Process(target=_hold, args=(tmp_path, entered))
     holder.start()
     assert entered.wait(20)
-    from engine.store import _locked, _try_lock
-
+    (tmp_path / "depth" / "abc.part" / "000001.exr").write_bytes(b"x" * 1000)
     with open(tmp_path / "depth" / "abc.lock", "a+b") as file:
-        assert not _try_lock(file)
+        assert not try_lock(file)
+    assert clean(tmp_path) == 0
     holder.kill()
     holder.join()
     began = time.monotonic()
-    with _locked(tmp_path / "depth" / "abc.lock"):
+    with locked(tmp_path / "depth" / "abc.lock"):
         assert time.monotonic() - began < 5
+    assert clean(tmp_path, older_than_days=1) == 0 and clean(tmp_path) == 1000 and not (tmp_path / "depth" / "abc.part").exists()
 
 
 def test_cleaning_frees_what_is_old_and_nothing_else(tmp_path) -> None:
@@ -77,5 +79,5 @@ def test_cleaning_frees_what_is_old_and_nothing_else(tmp_path) -> None:
         (room / "a").write_bytes(b"x" * 1000)
         store.finish("depth", "abc", {})
     assert store.sizes()["depth"] >= 1000
-    assert store.clean(older_than_days=1) == 0 and store.find("depth", "abc")
-    assert store.clean() >= 1000 and store.find("depth", "abc") is None
+    assert clean(tmp_path, older_than_days=1) == 0 and store.find("depth", "abc")
+    assert clean(tmp_path) >= 1000 and store.find("depth", "abc") is None
