@@ -14,7 +14,10 @@ Each carries `code, what, why, remedy`, and `change`, a remedy that a button can
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
+
+FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))  # the disk, or a user's share of it
 
 
 class Failure(Exception):
@@ -55,7 +58,7 @@ def of_exception(error: BaseException, log: str) -> Failure:
     """Any exception as a Failure; what nobody foresaw becomes `internal` and names the log file."""
     if isinstance(error, Failure):
         return error
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if getattr(error, "errno", None) in FULL or any(os.strerror(code) in str(error) for code in FULL):  # OpenEXR raises its own kind
         return ResourceFailure(
             "disk-full", "The results could not be written.", "The disk that holds the cache is full.",
             "Free some space and run again: finished frames are kept. Cleaning the cache (`python -m engine cache clean`) takes them too.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -67,11 +69,24 @@ def read_exr(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_exr(path: Path, channels: dict[str, np.ndarray], half: tuple[str, ...] = ()) -> None:
-    """Write [H, W] float layers, ZIP compressed, one part; those named in `half` with 16 bits."""
+    """Write [H, W] float layers, ZIP compressed, one part; those named in `half` with 16 bits. Raises OSError where the disk is full."""
     pixels = {name: np.ascontiguousarray(plane, np.float16 if name in half else np.float32) for name, plane in channels.items()}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     with beside(path) as fresh:
         OpenEXR.File(header, pixels).write(str(fresh))
+        if _cut_off(fresh.read_bytes()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _cut_off(content: bytes) -> bool:
+    """Whether a file of one part in scan lines ends before its last chunk does: OpenEXR does not notice when its last write fails."""
+    at = 8  # magic number and version; then attributes (name, type, length, value) up to an empty name, a table of chunks, the chunks
+    while content[at : at + 1] not in (b"", b"\0"):
+        at = content.index(b"\0", content.index(b"\0", at) + 1) + 1
+        at += 4 + int.from_bytes(content[at : at + 4], "little")
+    first = int.from_bytes(content[at + 1 : at + 9], "little")
+    last = int.from_bytes(content[first - 8 : first], "little")  # the table is written last, over noughts
+    return not first or len(content) < last + 8 + int.from_bytes(content[last + 4 : last + 8], "little")
 
 
 def write_depth(path: Path, z: np.ndarray, confidence: np.ndarray) -> None:

@@ -74,10 +74,13 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode())
-        self._container.close()
-        if kind is None:
-            self._fresh.replace(self._path)
-        else:
+        try:
+            try:
+                if kind is None:
+                    self._container.mux(self._stream.encode())
+            finally:
+                self._container.close()
+            if kind is None:
+                self._fresh.replace(self._path)
+        finally:
             self._fresh.unlink(missing_ok=True)
