@@ -34,6 +34,7 @@ class Question:
     folder: Path
     step: Callable[[], None]
     told: bool = False  # the focal length comes from the file: near the truth, unlike a guess, yet no measurement
+    picture: Callable[[int], NDArray[np.uint8]] | None = None  # a view's grey picture [H, W]; None where there are tracks alone
 
 
 @dataclass(frozen=True)

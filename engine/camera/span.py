@@ -28,7 +28,7 @@ BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be b
 
 def solve(question: Question) -> Solved:
     """Solve a span from its tracks, or raise the failure that says why not."""
-    answer, period = _solved(question), question.options.smooth
+    answer, period = ways.seen_sharper(question, _solved(question)), question.options.smooth
     if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = rolling.straightened(question, answer)
     answer = ways.sharpened(answer, question.options.loss)

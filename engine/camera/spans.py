@@ -38,10 +38,15 @@ def solve(footage: Footage, options: Solve, focal: float, teller: str, report: R
     for part in frames.spans():
         meter = _Meter(report, done, len(part), len(frames), options.passes)
         tracks = footage.followed(part, options.tracks, meter.followed)
-        tracks, joined = loops.closed(tracks, len(part), lambda view, part=part: footage.gray(part[view]))
+
+        def picture(view: int, part: Part = part) -> NDArray[np.uint8]:
+            return footage.gray(part[view])
+
+        tracks, joined = loops.closed(tracks, len(part), picture)
         found_again += joined
         try:
-            solved.append((part, span.solve(Question(tracks, len(part), footage.size, options, focal, work, meter.solving, teller == "file"))))
+            question = Question(tracks, len(part), footage.size, options, focal, work, meter.solving, teller == "file", picture)
+            solved.append((part, span.solve(question)))
         except (ShotFailure, ChildFailure) as failure:
             refused.append((part, failure))
         done += len(part)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import child
 from ..failures import ShotFailure
 from ..geometry.evenly import evenly
-from . import bundle, certainty, equations, focal, lenses, mapping, resection, tripod, unknowns
+from . import bundle, certainty, equations, focal, lenses, mapping, patches, resection, tripod, unknowns
 from .adjust import adjust, refined
 from .answer import Question, Solved, missed, strayed, unsolved
 from .bundle import State
@@ -136,6 +136,17 @@ def zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, r
             "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
             "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
         ) from None
+
+
+def seen_sharper(question: Question, answer: Solved) -> Solved:
+    """The answer of a camera that travels, with its tracks where the pictures agree best about them."""
+    views = np.count_nonzero(answer.state.posed)
+    if answer.motion != "free" or views > MENDABLE or question.picture is None:
+        return answer
+    use = bundle.carrying(answer.tracks, answer.fits, mapping.per_view(views))
+    tracks = patches.agreed(answer.state, answer.tracks, use, question.picture)
+    state = bundle.triangulated(answer.state, tracks, mapping.FINE)
+    return replace(answer, state=state, tracks=tracks, fits=state.errors(tracks) < mapping.FINE)
 
 
 def sharpened(answer: Solved, loss: float) -> Solved:
