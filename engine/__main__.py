@@ -59,7 +59,7 @@ def work(request: job.Request, say: Say, previews: Previews | None = None) -> in
             publish(run.folders, request.wants, Path(request.out))
             write_summary(Path(request.out), summary(run))
     except OSError as error:
-        run.fail("", of_exception(error, str(run.log)))
+        run.fail("", of_exception(error, str(run.log), Path(request.out)))
     for stage, failure in run.failed.items():
         _tell(stage, failure)
     say(messages.Done(sorted(run.failed)))

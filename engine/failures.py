@@ -4,7 +4,7 @@
     ├── ClipFailure        the clip cannot be read              (clip-missing, clip-empty, clip-no-video, clip-damaged, …)
     ├── ShotFailure        the clip does not hold the answer    (no-motion, no-parallax, no-tracks, no-movers, too-short, …)
     ├── ChildFailure       a helper process died                (child-died)
-    ├── ResourceFailure    the machine is too small             (no-memory, disk-full, no-device)
+    ├── ResourceFailure    the machine is too small             (no-memory, disk-full, folder-closed, no-device)
     ├── SetupFailure       the installation is not whole        (package-missing, weights-missing, weights-damaged)
     └── RequestFailure     what was asked cannot be             (wrong-option, masks-missing, masks-shape)
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))  # the disk, or a user's share of it
@@ -54,14 +56,20 @@ class RequestFailure(Failure):
     """The request contradicts itself or the clip."""
 
 
-def of_exception(error: BaseException, log: str) -> Failure:
-    """Any exception as a Failure; what nobody foresaw becomes `internal` and names the log file."""
+def of_exception(error: BaseException, log: str, folder: Path) -> Failure:
+    """Any exception as a Failure, `folder` being where results should go; what nobody foresaw becomes `internal` and names the log file."""
     if isinstance(error, Failure):
         return error
     if getattr(error, "errno", None) in FULL or any(os.strerror(code) in str(error) for code in FULL):  # OpenEXR raises its own kind
         return ResourceFailure(
             "disk-full", "The results could not be written.", "The disk that holds the cache is full.",
             "Free some space and run again: finished frames are kept. Cleaning the cache (`python -m engine cache clean`) takes them too.",
+        )
+    refused = _refused(folder)
+    if refused:
+        return ResourceFailure(
+            "folder-closed", "The results could not be written.", f"Nothing can be written into {folder}: {refused}.",
+            "Choose another folder, or make this one writable, then run again.",
         )
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in str(error):
         return ResourceFailure(
@@ -78,3 +86,13 @@ def of_exception(error: BaseException, log: str) -> Failure:
     )
     unforeseen.log = log
     return unforeseen
+
+
+def _refused(folder: Path) -> str:
+    """Why nothing can be written there, as the system says it, or ''."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)

@@ -79,7 +79,7 @@ class Run:
             self.fail(stage.name, RequestFailure("wrong-option", "The request cannot be carried out.", str(error), "Correct the option."))
             return
         except Exception as error:
-            self.fail(stage.name, failures.of_exception(error, self._log(error)))
+            self.fail(stage.name, failures.of_exception(error, self._log(error), self.store.root))
             return
         self.addresses[stage.name], self.folders[stage.name] = place, folder
         self.results[stage.name] = {**self.store.summary(stage.name, place), "address": place, "reused": reused}

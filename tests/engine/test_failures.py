@@ -21,10 +21,16 @@ from engine.media.frames import write_png
     (ModuleNotFoundError("No module named 'av'", name="av"), "package-missing"),
     (ValueError("odd"), "internal"),
 ])
-def test_every_exception_becomes_a_failure(error, code) -> None:
-    told = failures.of_exception(error, "engine.log")
+def test_every_exception_becomes_a_failure(tmp_path, error, code) -> None:
+    told = failures.of_exception(error, "engine.log", tmp_path)
     assert told.code == code and told.what and told.why and told.remedy
     assert told.log == ("engine.log" if code == "internal" else "")
+
+
+def test_a_folder_that_takes_nothing_is_named(tmp_path) -> None:
+    (tmp_path / "a file").touch()
+    told = failures.of_exception(NotADirectoryError(errno.ENOTDIR, "Not a directory"), "", tmp_path / "a file" / "cache")
+    assert told.code == "folder-closed" and str(tmp_path / "a file" / "cache") in told.why and "Choose another folder" in told.remedy
 
 
 def film(path: Path) -> None:
@@ -42,7 +48,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_no_half_file(tmp_path, name, wri
     (tmp_path / f".writing-{name}").symlink_to("/dev/full")
     with pytest.raises(Exception) as caught:
         write(tmp_path / name)
-    assert failures.of_exception(caught.value, "").code == "disk-full" and not list(tmp_path.iterdir())
+    assert failures.of_exception(caught.value, "", tmp_path).code == "disk-full" and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("lost", [1, 100, 20000])
@@ -53,4 +59,4 @@ def test_an_exr_whose_last_write_was_lost_is_not_taken_for_whole(tmp_path, monke
     monkeypatch.setattr(exr.OpenEXR.File, "write", lambda self, path: Path(path).write_bytes(written[:-lost]))
     with pytest.raises(OSError) as caught:
         exr.write_depth(tmp_path / "a.exr", plane, plane)
-    assert failures.of_exception(caught.value, "").code == "disk-full" and not (tmp_path / "a.exr").exists()
+    assert failures.of_exception(caught.value, "", tmp_path).code == "disk-full" and not (tmp_path / "a.exr").exists()
