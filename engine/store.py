@@ -64,9 +64,12 @@ class Store:
         self.root = Path(root)
 
     def find(self, stage: str, address: str) -> Path | None:
-        """The finished result, or None."""
+        """The finished result, or None. One that has lost a part since is none either, for nobody: it will be made anew."""
         folder = self.root / stage / address
-        return folder if (folder / DONE).is_file() else None
+        if cache.whole(folder):
+            return folder
+        (folder / DONE).unlink(missing_ok=True)
+        return None
 
     def summary(self, stage: str, address: str) -> dict[str, Any]:
         """What the stage said of itself when it finished."""
@@ -79,8 +82,9 @@ class Store:
         part.parent.mkdir(parents=True, exist_ok=True)
         with cache.locked(cache.lock_of(part)):
             part.mkdir(exist_ok=True)
-            for stale in part.rglob(".writing-*"):
-                stale.unlink(missing_ok=True)
+            for file in list(part.rglob("*")):  # half written, or emptied by a power cut
+                if file.is_file() and (file.name.startswith(".writing-") or not file.stat().st_size):
+                    file.unlink()
             try:
                 yield part
             finally:
@@ -90,7 +94,8 @@ class Store:
     def finish(self, stage: str, address: str, summary: dict[str, Any]) -> Path:
         """Seal an unfinished folder: done.json last, then the rename."""
         part, folder = self._part(stage, address), self.root / stage / address
-        write_json(part / DONE, summary)
+        (part / DONE).unlink(missing_ok=True)  # of a process that died right here
+        write_json(part / DONE, {**summary, "bytes": cache.size(part)})
         if folder.exists():  # an interrupted removal
             shutil.rmtree(folder)
         os.replace(part, folder)

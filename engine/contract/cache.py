@@ -1,7 +1,8 @@
-"""Cleaning the cache, from either world: what is finished, and what nobody works on any more; standard library only."""
+"""The cache as both worlds see it: what is finished and whole, what nobody works on any more, and the broom; standard library only."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -27,6 +28,15 @@ def clean(store: Path, older_than_days: float = 0.0) -> int:
                 freed += size(part)
                 shutil.rmtree(part, ignore_errors=True)
     return freed
+
+
+def whole(folder: Path) -> bool:
+    """Whether a result is finished and holds what it was sealed with: after a power cut, or on a failing disk, it may hold less."""
+    try:
+        done = (folder / DONE).read_bytes()
+        return size(folder) - len(done) >= json.loads(done).get("bytes", 0)  # more is what file managers leave in folders
+    except (OSError, ValueError):
+        return False
 
 
 def size(folder: Path) -> int:

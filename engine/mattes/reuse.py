@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..store import DONE, link, read_json, write_json
+from ..contract import cache
+from ..store import link, read_json, write_json
 
 MADE = ".made.json"  # hidden, so that it is not published
 MOST = 8  # earlier results that are looked at, newest first
@@ -21,7 +22,7 @@ class Reuse:
     def __init__(self, room: Path, ground: str) -> None:
         self._room, self._ground = room, ground
         self._made: dict[str, str] = {}
-        done = [entry.parent for entry in room.parent.glob(f"*/{DONE}") if (entry.parent / MADE).is_file()] if room.parent.is_dir() else []
+        done = [entry.parent for entry in room.parent.glob(f"*/{MADE}") if cache.whole(entry.parent)] if room.parent.is_dir() else []
         done.sort(key=lambda folder: (-folder.stat().st_mtime, folder.name))
         self._earlier = {digest: folder / name for folder in done[:MOST][::-1] for name, digest in read_json(folder / MADE).items()}
 

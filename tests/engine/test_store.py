@@ -16,7 +16,7 @@ def test_a_result_exists_only_when_sealed(tmp_path) -> None:
         assert store.find("depth", "abc") is None
         folder = store.finish("depth", "abc", {"used": "parallax"})
     assert store.find("depth", "abc") == folder and (folder / "000001.exr").read_bytes() == b"x"
-    assert store.summary("depth", "abc") == {"used": "parallax"}
+    assert store.summary("depth", "abc") == {"used": "parallax", "bytes": 1}
 
 
 def test_what_a_broken_run_left_is_found_again_without_its_half_files(tmp_path) -> None:
@@ -27,6 +27,36 @@ def test_what_a_broken_run_left_is_found_again_without_its_half_files(tmp_path) 
         raise RuntimeError
     with store.room("depth", "abc") as room:
         assert sorted(entry.name for entry in room.iterdir()) == ["000001.exr"]
+
+
+def sealed(root) -> Store:
+    store = Store(root)
+    with store.room("depth", "abc") as room:
+        (room / "000001.exr").write_bytes(b"x" * 100)
+        (room / "done.json").write_text("of a process that died while it sealed this")
+        store.finish("depth", "abc", {})
+    return store
+
+
+@pytest.mark.parametrize("name, left", [("000001.exr", b""), ("000001.exr", b"x" * 99), ("000001.exr", None), ("done.json", b"")])
+def test_a_result_that_has_lost_a_part_is_none_and_is_made_anew(tmp_path, name, left) -> None:
+    store = sealed(tmp_path)
+    (tmp_path / "depth" / "abc" / "Thumbs.db").touch()
+    assert store.find("depth", "abc")
+    if left is None:
+        (tmp_path / "depth" / "abc" / name).unlink()
+    else:
+        (tmp_path / "depth" / "abc" / name).write_bytes(left)
+    assert store.find("depth", "abc") is None and not (tmp_path / "depth" / "abc" / "done.json").exists()
+    assert sealed(tmp_path).find("depth", "abc")
+
+
+def test_what_a_power_cut_emptied_is_made_again(tmp_path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "depth" / "abc.part" / "deeper").mkdir(parents=True)
+    (tmp_path / "depth" / "abc.part" / "deeper" / "000001.exr").touch()
+    with store.room("depth", "abc") as room:
+        assert not list((room / "deeper").iterdir())
 
 
 def test_a_room_in_which_nothing_was_begun_leaves_nothing(tmp_path) -> None:
