@@ -105,19 +105,25 @@ def inside(place: Tensor, shape: torch.Size) -> Tensor:
     return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
 
 
+def within(spots: Tensor, shape: torch.Size) -> Tensor:
+    """The same of spots [..., 2], -1..1 from border to border: where they lie no farther out than the centres of the outermost pixels."""
+    x, y = (side.abs() <= 1 - 1 / length for side, length in zip(spots.unbind(-1), reversed(shape[-2:])))
+    return x & y
+
+
 def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     """Depth [H, W] in `here` of what `there` has measured of the same still points, and its weight (0 where hidden or outside)."""
     relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
     shape = here.depth.shape
     points = torch.addcmul(relative[:3, 3, None, None], (relative[:3, :3] @ here.planes).unflatten(1, shape), here.depth)
-    place = seen_at(*points, there.view)
+    spot = seen_at(*points, there.view.spread(shape[::-1]))
     back = torch.linalg.inv(relative)[2]
     there_seen = torch.addcmul(back[3], (back[:3] @ there.planes).view(shape), there.depth)  # how far off what is there would be here
-    depth, sure = sample(torch.stack([there_seen, there.confidence]), place)
+    depth, sure = sample_spots(torch.stack([there_seen, there.confidence]), spot)
     # Bilinear samples across a depth edge are no surface at all: the nearest pixel must agree with them.
-    nearest, barred = sample(torch.stack([there_seen, torch.maximum(there.moving, (there.depth <= 0).float())]), place, "nearest")
+    nearest, barred = sample_spots(torch.stack([there_seen, torch.maximum(there.moving, (there.depth <= 0).float())]), spot, "nearest")
     solid = ((nearest - depth).abs() < SPREAD * nearest) & (barred < 0.5) & (depth > 0) & (points[2] > 0)
-    return depth, sure * solid * inside(place, shape)
+    return depth, sure * solid * within(spot, shape)
 
 
 def robust_mean(values: Tensor, weights: Tensor, spread: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:

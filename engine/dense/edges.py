@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .agreement import View, sample_spots, seen_at
+from .agreement import View, sample_spots, seen_at, within
 
 Tensor = torch.Tensor
 REACH = 0.02  # of the picture's width: how far flow carries one surface's motion over another
@@ -23,6 +23,8 @@ WINDOW = 0.003  # of the picture's width: half the window over which costs are a
 SHADE = 0.01  # step of colour that counts as an edge there
 DETAIL = 0.1  # difference of colours or gradients beyond which it is all the same how unlike they are
 ALIKE = 0.03  # relative difference up to which two depths are the same surface
+GRID = 2  # px from one compared pixel to the next: costs are averaged over more anyway
+ON_GRID = (..., slice(None, None, GRID), slice(None, None, GRID))
 CHUNK = 1 << 14  # pixels worked on at once on the CPU, so that they stay in its cache
 LEAST = 0.0015  # difference of colour below which the pictures do not tell
 
@@ -49,11 +51,11 @@ def sharpen(
     if not witnesses or not bool(edge.any()):
         return rho, weight
     tried = torch.stack([rho, near, far, *nearest_and_farthest(rho, reliable, reach // 2)])
-    window = max(2, round(WINDOW * rho.shape[1]))
-    asked = greatest(edge.float(), 2 * window) > 0
-    raw = torch.zeros_like(tried)
+    window = max(1, round(WINDOW * rho.shape[1] / GRID))
+    asked = greatest(edge.float(), 2 * GRID * window)[ON_GRID] > 0
+    raw = torch.zeros_like(tried[ON_GRID])
     raw[:, asked] = _unlike(picture, rays, tried, asked, reliable, witnesses)
-    costs = torch.cat([torch.zeros_like(raw[:1]), guided(raw[1:] - raw[:1], picture, window)])  # beyond those of its own value: one plane less
+    costs = torch.cat([torch.zeros_like(tried[:1]), guided(raw[1:] - raw[:1], picture, window)])  # beyond those of its own value: one plane less
     best, index = costs.min(0, keepdim=True)
     chosen = tried.gather(0, index)[0]
     # The choice counts for as much as the pictures tell it from another depth, and for what its surface is worth.
@@ -65,15 +67,16 @@ def sharpen(
 
 
 def _unlike(picture: Tensor, rays: Tensor, tried: Tensor, asked: Tensor, reliable: Tensor, witnesses: list[Witness]) -> Tensor:
-    """Difference [K, N] of the N pixels `asked` [H, W] from what the witnesses show of each inverse depth tried [K, H, W]."""
-    own, rho, towards = torch.cat([picture, slope(picture)])[:, None, asked], tried[:, asked], rays[asked]
+    """Difference [K, N] of the N pixels `asked` [h, w] of the grid from what the witnesses show of each inverse depth tried [K, H, W]."""
+    own, rho, towards, reliable = (
+        part[ON_GRID][..., asked] for part in (torch.cat([picture, slope(picture)])[:, None], tried, rays.permute(2, 0, 1), reliable)
+    )
     shown = [(each, torch.cat([each.picture, slope(each.picture), each.moving])) for each in witnesses]
     step = rho.shape[1] if rho.is_cuda else CHUNK
-    parts = zip(own.split(step, 2), towards.split(step), rho.split(step, 1))
+    parts = zip(own.split(step, 2), towards.T.split(step), rho.split(step, 1))
     best, excess = (torch.cat(part, 1) for part in zip(*(_compared(shown, *part) for part in parts)))
     # A mean of all is higher than that of the better half even where they are right: by as much as on what is surely seen.
-    sure = reliable[asked]
-    usual = excess[0][sure].median() if bool(sure.any()) else 0.0
+    usual = excess[0][reliable].median() if bool(reliable.any()) else 0.0
     front = (rho / rho[2]).log() / (rho[1] / rho[2]).log().clamp(min=1e-3)  # 1 for the nearest, 0 for the farthest
     return best + 0.5 * front.clamp(0, 1) * (excess - usual)
 
@@ -86,8 +89,7 @@ def _compared(shown: list[tuple[Witness, Tensor]], own: Tensor, rays: Tensor, rh
         told = sample_spots(planes, spots)
         apart = told[:5].sub_(own).abs_()
         unlike.append(apart[:3].mean(0).clamp_(max=DETAIL).add_((apart[3] + apart[4]).clamp_(max=DETAIL)).mul_(0.5))
-        x, y = (side.abs() <= 1 - 1 / length for side, length in zip(spots.unbind(-1), reversed(planes.shape[1:])))
-        sees.append((x & y & (told[5] < 0.5)).to(rho))
+        sees.append((within(spots, planes.shape) & (told[5] < 0.5)).to(rho))
     best, count = better_half(list(unlike)), sum(sees)
     whole = sum(part * seen for part, seen in zip(unlike, sees)) / count.clamp(min=1)
     return best, (whole - best).clamp(min=0)
@@ -103,15 +105,25 @@ def slope(picture: Tensor) -> Tensor:
 
 
 def guided(costs: Tensor, picture: Tensor, reach: int) -> Tensor:
-    """Costs [K, H, W] averaged over what looks alike (Hosni et al. 2013): each a locally linear function of the colours [3, H, W], 0..1."""
-    mean, level = over_square(picture, reach), over_square(costs, reach)
+    """Costs [K, h, w] of a grid, [K, H, W] of all pixels, averaged over what looks alike (Hosni et al. 2013; He & Sun 2015): each a locally
+    linear function of the colours [3, H, W], 0..1, found on the grid."""
+    colours = picture[ON_GRID]
+    mean, level = over_square(colours, reach), over_square(costs, reach)
     first, second = torch.triu_indices(3, 3)  # of pairs of colours, each once
-    spread = over_square(picture[first] * picture[second], reach).addcmul_(mean[first], mean[second], value=-1)
+    spread = over_square(colours[first] * colours[second], reach).addcmul_(mean[first], mean[second], value=-1)
     spread[first == second] += SHADE**2
-    shared = [over_square(costs * colour, reach) - level * middle for colour, middle in zip(picture, mean)]
+    shared = [over_square(costs * colour, reach) - level * middle for colour, middle in zip(colours, mean)]
     slopes = torch.stack([(shared[0] * r).addcmul_(shared[1], g).addcmul_(shared[2], b) for r, g, b in inverted(spread)])  # einsum takes thrice as long
     offset = level - (slopes * mean[:, None]).sum(0)
-    return sum(over_square(part, reach) * colour for part, colour in zip(slopes, picture)) + over_square(offset, reach)
+    *slopes, offset = (laid_out(over_square(part, reach), picture.shape) for part in (*slopes, offset))
+    return sum((part * colour for part, colour in zip(slopes, picture)), offset)
+
+
+def laid_out(values: Tensor, shape: torch.Size) -> Tensor:
+    """Values [K, h, w] of the grid for all pixels of a picture [..., H, W]."""
+    beyond = F.pad(values[None], (0, 1, 0, 1), mode="replicate")
+    size = [GRID * length + 1 for length in values.shape[1:]]
+    return F.interpolate(beyond, size=size, mode="bilinear", align_corners=True)[0, :, : shape[-2], : shape[-1]]
 
 
 def inverted(square: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Callable, Generic, Iterable, Iterator, TypeVar
 import torch
 
 from .. import device
+from ..ahead import one_thread_each
 
 Made = TypeVar("Made")
 
@@ -33,11 +34,12 @@ def each(numbers: Iterable[int], work: Callable[[int], None], on: torch.device, 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """torch on one thread: steps over a few thousand numbers take longer on two, which wait for one another."""
+    """torch and OpenCV on one thread: steps over a few thousand numbers take longer on two, which wait for one another."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with one_thread_each():
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -99,7 +99,7 @@ class Temporal:
                 continue
             depth, weight = carried(here, there)
             leap = (depth.clamp(min=1e-9) / here.depth.clamp(min=1e-9)).log() / LEAP
-            told.append((depth, weight * (1 - here.moving - doubt) / (1 + leap**4)))
+            told.append((depth, weight * (1 - here.moving - doubt) / (1 + leap.square().square())))
             asked = gap <= self.options.reach and bool((here.moving + doubt).any())
             heard = self._along_flow(number, side, there) if asked else None
             along += [heard] if heard else []

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import device
-from ..ahead import ahead
+from ..ahead import ahead, one_thread_each
 from ..camera import evidence
 from ..contract.artifacts import FRAME
 from ..contract.options import Movers
@@ -62,7 +62,8 @@ def _each(frames: list[int], folder: Path, make: Callable[[int], Mask], report: 
         if not _file(folder, frame).is_file():
             write_png(_file(folder, frame), make(frame))
 
-    with closing(ahead(lambda pool, frame: pool.submit(once, frame), frames, device.threads())) as steps:  # every frame stands alone
+    # Every frame stands alone.
+    with one_thread_each(), closing(ahead(lambda pool, frame: pool.submit(once, frame), frames, device.threads())) as steps:
         for done, _ in enumerate(steps, 1):
             report.progress(part * len(frames) + done, parts * len(frames))
 

@@ -36,6 +36,7 @@ EDGE = 0.008  # of the picture's width: how far the edge of a mask may be off
 OFF, LEAST = 0.005, 0.6  # of the width: how far still points may be seen off; the share of what shows that a camera must explain
 ROUNDS = 3  # of hearing the frames around
 TEXTURES = 72  # of pictures kept: each is asked for by the frames around, up to 32 off
+HEARD = 16  # of verdicts kept: each is asked for by the frames around
 VOTES = (1.5, 1.2, 1.0)  # of the frames at the three smallest gaps, fetched along flow; the frame itself has 1
 
 
@@ -60,7 +61,7 @@ def run(inputs: Inputs, options: SceneMovers, report: Report, room: Path) -> Non
         if lost:
             report.warning(f"The camera explains little of {len(lost)} frames, such as frame {lost[0]}: what moves there was told without it.")
     for before, after in zip(heard, heard[1:]):
-        each(solved, partial(_hear, shot, before, after))
+        each(solved, partial(_hear, shot, parallel.Kept(partial(_read, before), HEARD), after))
     each(shot.numbers, lambda number: _decide(shot, number, room))
     areas = {str(number): round(float((read_png(_file(room, number)) > 0).mean()), 5) for number in shot.numbers}
     report.used = "masks as they were" if given else "pixels whose colours no still point of the solved scene explains"
@@ -117,15 +118,15 @@ def _explained(shot: Shot, number: int, residual: Picture) -> float:
     return float(shown[residual < OFF * shot.size[0]].sum() / max(float(shown.sum()), 1e-6))
 
 
-def _hear(shot: Shot, before: Path, after: Path, number: int) -> None:
+def _hear(shot: Shot, before: Callable[[int], Picture | None], after: Path, number: int) -> None:
     """A frame's verdict, averaged along flow with that of the frames around."""
-    own, told = _read(before, number), []
+    own, told = before(number), []
     if own is None or _file(after, number).is_file():
         return
     for gap, vote in zip(shot.gaps, VOTES):
         for side in (gap, -gap):
             other, found = shot.neighbour(number, side), shot.flow(number, side)
-            theirs = _read(before, other) if other is not None else None
+            theirs = before(other) if other is not None else None
             if theirs is not None and found is not None:
                 told.append((theirs, found[0], found[1].astype(np.float32) * np.float32(vote)))
     _write(after, number, heard(own, told))

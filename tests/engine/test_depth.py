@@ -281,5 +281,5 @@ def test_the_cloud_as_a_film_begins_with_the_plate(shot, folders, tmp_path) -> N
         seen = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(seen) == COUNT
     apart = [np.abs(picture.astype(int) - plate).mean(-1) for picture, plate in zip(seen, shot.pictures)]
-    assert np.median(apart[0]) < 8  # from where the plate was shot it looks like the plate
+    assert np.median(apart[0]) < 9  # from where the plate was shot it looks like the plate
     assert np.median(apart[COUNT // 4]) > 2 * np.median(apart[0])  # a quarter later the camera has swung aside
