@@ -25,6 +25,9 @@ ROUNDS = 10  # of each adjustment
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 JUDGED, STEER = 400, 120  # views and observations of each by which that is told: thousands would fill memory where a shot returns
 CLOSE = 0.2  # of a standard error: a change that calls for no further adjustment
+# What tracks that drift together, focus and stabilisers do to the log of a real clip's focal length: 34 pairs of stretches, no frame in
+# common, of 16 clips differ by 2.3 times what is stated without it, by 1.8 times with it, all but three of the pairs by 1.1.
+FOOTAGE = 0.03
 HALF_VIEWS, HALF, HALF_TIMES = 40, 125, 3  # views of which halves of the tracks are asked, observations of each and half, adjustments at most
 
 

@@ -138,12 +138,15 @@ def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, f
         zoomed = ways.travelled(question, tracks, found, True)
     except (ShotFailure, ChildFailure):
         return fixed
-    sure = BETTER * zoomed.miss < fixed.miss if glance else _better(zoomed, fixed.state, tracks, question.options.loss)
+    sure = BETTER * zoomed.miss < fixed.miss and zooming.wide(zoomed.state) if glance else _better(zoomed, fixed.state, tracks, question.options.loss)
     return zoomed if sure else fixed
 
 
 def _better(zoomed: Solved, fixed: State, tracks: Tracks, loss: float) -> bool:
-    return zoomed.miss < BETTER * missed(fixed, tracks) or zooming.worth(fixed, zoomed.state, tracks, loss)
+    before = missed(fixed, tracks)
+    if zoomed.miss > before or not zooming.wide(zoomed.state):
+        return False
+    return zoomed.miss < BETTER * before or zooming.worth(fixed, zoomed.state, tracks, loss)
 
 
 def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved, curve: Array) -> bool:

@@ -22,9 +22,6 @@ ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view, at least, that adjust a zoom
 ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
 CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before the focal length is settled anew
-# What tracks that drift together, focus and stabilisers do to the log of a real clip's focal length: 34 pairs of stretches, no frame in
-# common, of 16 clips differ by 2.3 times what is stated without it, by 1.8 times with it, all but three of the pairs by 1.1.
-FOOTAGE = 0.03
 MENDED, MENDABLE = 0.5, 400  # part of the views that may have to be placed anew, and views of a shot of which that is tried
 SHARP, SHARPENING = 1 / 3, 10  # scale of the last loss, in those of all before, and its rounds
 BLUNTER = 1.02  # part of the error that it may leave: beyond, its lens is too poor
@@ -55,7 +52,7 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
     if sigma is not None and not known:
-        sigma = float(np.linalg.norm([sigma, aside, FOOTAGE]))
+        sigma = float(np.linalg.norm([sigma, aside, focal.FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
 
 

@@ -16,13 +16,20 @@ from . import normal, unknowns
 from .adjust import adjust
 from .bundle import State
 from .equations import System, repeats
+from .focal import FOOTAGE
 from .lenses import unlikely
 from .tracks import Tracks
 from .unknowns import Bundle
 
 Array = NDArray[np.float64]
 PER_VIEW, ROUNDS = 120, 15  # observations of a view that decide, and rounds of each adjustment
+ENDS = 0.05, 0.95  # parts of the views between which focal lengths are compared: those at the ends are told by their tracks' last words
 AGREES = 4.0  # px by which an observation may miss its point under both lenses
+
+
+def wide(state: State) -> bool:
+    """Whether the focal lengths of the posed views differ by more than any of them is known to."""
+    return bool(np.ptp(np.quantile(np.log(state.focal[state.posed]), ENDS)) > FOOTAGE)
 
 
 def worth(fixed: State, zoomed: State, tracks: Tracks, loss: float) -> bool:

@@ -100,6 +100,17 @@ def test_a_focal_length_for_each_view_must_be_worth_it(range_: float) -> None:
     assert zooming.worth(fixed, zoomed, tracks, 0.3) == (range_ > 0)
 
 
+@pytest.mark.parametrize("range_", [0.0, 0.01, 0.1])
+def test_a_zoom_is_believed_that_is_wide_and_misses_less(range_: float, monkeypatch) -> None:
+    """However much so many focal lengths explain of what fits: where half of the tracks fit nowhere, that says little."""
+    poses, zoom = path(24), 480 * np.exp(range_ * np.linspace(-0.5, 0.5, 24))
+    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=60).long(3)
+    fixed, zoomed, wrong = (placed(tracks, poses, lens_, limit=4.0) for lens_ in (np.full(24, 480.0), zoom, zoom[::-1]))
+    monkeypatch.setattr(zooming, "worth", lambda *a: True)
+    believed = [span._better(answered(state, tracks, state.errors(tracks) < 2), fixed, tracks, 0.3) for state in (zoomed, wrong)]
+    assert believed == [range_ > 0.05, False]
+
+
 def test_a_zoom_without_a_turn_does_not_claim_to_know_its_lens() -> None:
     views = 12
     focal = 480 * 1.02 ** np.arange(views)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from camera_tracks import FIXED, SIZE, VIEWS, answered, judge, make, moment, path, placed, solve
 
-from engine.camera import answer, bundle, certainty, diagnosis, equations, mapping, pairs, resection, rolling, shutter, smooth, span, unknowns, ways
+from engine.camera import answer, bundle, certainty, diagnosis, equations, focal, mapping, pairs, resection, rolling, shutter, smooth, span, unknowns, ways
 from engine.camera.tracks import Tracks
 from engine.failures import ShotFailure
 from engine.geometry import lens
@@ -24,7 +24,7 @@ def test_travelling_camera_among_movers(tmp_path: Path) -> None:
     assert answer.state.posed.all() and answer.motion == "free" and answer.lens == "fixed"
     assert error.ate_percent < 0.2 and error.rotation_worst_degrees < 0.2 and error.focal_percent < 2
     assert abs(answer.state.distortion[0] + 0.05) < 0.02
-    assert answer.sigma is not None and ways.FOOTAGE < answer.sigma < 0.036
+    assert answer.sigma is not None and focal.FOOTAGE < answer.sigma < 0.036
     assert answer.shift is None and abs(answer.readout.share) < 4 * answer.readout.sigma  # all rows at once
     again = solve(make(poses, FIXED, movers=0.25), tmp_path)
     assert np.array_equal(again.state.pose, answer.state.pose) and np.array_equal(again.state.points, answer.state.points, equal_nan=True)
