@@ -22,6 +22,9 @@ ENOUGH = 0.3  # part of the views that must be posed
 STEER = 120  # observations of a view, at least, that adjust a zoom
 ROUNDS, ASKED = 60, 2  # of our own adjustment of a zoom, and how often at most it asks all tracks again
 CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before the focal length is settled anew
+# Straight ahead, a lens that grows by more and a drive that slows down look alike: log focal may change from first to last by what its mean is
+# not known to. The drive is then bent as 1 / (1 + x), by this part of its length (root mean square of a parabola about its line, 180 ** -0.5).
+BOW = 0.075
 MENDED, MENDABLE = 0.5, 400  # part of the views that may have to be placed anew, and views of a shot of which that is tried
 SHARP, SHARPENING = 1 / 3, 10  # scale of the last loss, in those of all before, and its rounds
 BLUNTER = 1.02  # part of the error that it may leave: beyond, its lens is too poor
@@ -51,6 +54,8 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     fits = state.errors(tracks) < mapping.FINE
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
+    if zoom and path is not None:
+        path = float(np.hypot(path, BOW * (sigma or equations.USUAL)))
     if sigma is not None and not known:
         sigma = float(np.linalg.norm([sigma, aside, focal.FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)

@@ -120,6 +120,15 @@ def test_a_zoom_without_a_turn_does_not_claim_to_know_its_lens() -> None:
     assert np.allclose(state.focal / state.focal[0], focal / focal[0], rtol=0.005)  # how much it zooms is known
 
 
+def test_a_zoom_straight_ahead_does_not_claim_to_know_its_path(tmp_path: Path) -> None:
+    """Without a turn a growing lens and a slower drive look alike."""
+    time = np.linspace(0, 1, VIEWS)
+    zoom = 480 * 1.14 ** (time * time * (3 - 2 * time))
+    answer = solve(make(ahead(), zoom, points=300), tmp_path, lens="zoom")
+    error = judge(answer, ahead(), zoom)
+    assert answer.path > 0.015 and error.ate_percent < 200 * answer.path and error.focal_percent < 200 * answer.sigma
+
+
 def test_a_principal_point_aside_is_foreseen() -> None:
     """What a picture's middle some px beside the lens's does to the focal length is what the equations say, and it is counted in."""
     poses = path(VIEWS)
