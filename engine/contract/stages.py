@@ -35,7 +35,7 @@ STAGES = (
     Stage("depth", "Depth", o.Depth, ("frames", "orient", "flow", "scene_movers", "prior"), (), ("depth",), 4, 14),
     Stage(
         "consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "scene_movers"), ("prior",),
-        ("depth",), 3, 15,
+        ("depth",), 3, 16,
     ),
     Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 2),

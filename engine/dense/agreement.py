@@ -126,21 +126,21 @@ def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     return depth, sure * solid * within(spot, shape)
 
 
-def robust_mean(values: Tensor, weights: Tensor, spread: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
-    """Of log depths [K, H, W] with weights: the weighted median, then Cauchy rounds of a `spread` [H, W] about it; and the share that agrees."""
+def robust_mean(values: Tensor, weights: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
+    """Of log depths [K, H, W] with weights: the weighted median, then Cauchy rounds about it; and the share that agrees, both [H, W]."""
     step = values.shape[1] if values.is_cuda else max(1, TILE // values[:, 0].numel())
-    parts = zip(values.split(step, 1), weights.split(step, 1), spread.split(step))
+    parts = zip(values.split(step, 1), weights.split(step, 1))
     mean, share = (torch.cat(part) for part in zip(*(_robust_mean(*part, rounds) for part in parts)))
     return mean, share
 
 
-def _robust_mean(values: Tensor, weights: Tensor, spread: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
+def _robust_mean(values: Tensor, weights: Tensor, rounds: int) -> tuple[Tensor, Tensor]:
     ranked, order = values.sort(0)
     load = weights.gather(0, order)
     total = load.sum(0)
     middle = (load.cumsum_(0) < 0.5 * total).sum(0, keepdim=True).clamp(max=len(values) - 1)
     mean, share = ranked.gather(0, middle)[0], weights
     for _ in range(rounds):
-        share = weights / (values - mean).div_(spread).square_().add_(1)
+        share = weights / (values - mean).div_(SPREAD).square_().add_(1)
         mean = (share * values).sum(0) / share.sum(0).clamp_(min=1e-9)
     return mean, share.sum(0) / total.clamp_(min=1e-9)

@@ -26,7 +26,6 @@ BEHIND = 0.9  # of the least inverse depth there
 UNSEEN = 0.03  # how sure a stand is, against others, where what is about the piece is not measured
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
-HARDLY = 0.1  # of a frame that is known to that, below which it is hardly known
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
 
 
@@ -78,12 +77,8 @@ def background(
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > least)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    # Noise of flow is alike over many pixels: in a frame of which hardly anything is known, what is known a little better tells more.
-    outside = masked | torch.from_numpy(sky).to(device)
-    known = float((weight > least).sum() / (~outside).sum().clamp(min=1))
-    load = weight * weight / (weight + least * max(0.0, 1 - known / HARDLY)).clamp(min=1e-12)
     edges = _edges(measured.clamp(min=low).log(), weight > least, reach)
-    rho = fill(measured, load, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
+    rho = fill(measured, weight, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     rho = torch.where(torch.from_numpy(sky).to(device), torch.full_like(rho, low), rho)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)

@@ -12,18 +12,15 @@ from typing import Callable
 import numpy as np
 import torch
 
-from .. import store
 from ..contract.artifacts import FRAME
 from ..contract.options import ConsistentDepth
 from ..media.flow import grid
 from ..media.frames import read_depth
-from .agreement import SPREAD, Seen, carried, inside, robust_mean, sample, view
+from .agreement import Seen, carried, inside, robust_mean, sample, view
 from .missed import Missed
 from .parallel import Kept
 from .shot import Picture, Shot
 
-UNSURE = 0.1  # of a shot's pixels whose depth is sure, below which farther frames are heard of still points
-FARTHER, NOISY = (2, 3, 4), 0.3  # times as far as usual; relative difference of depth up to which they speak of the same surface
 LEAP = 0.35  # of log depth, by which still points of other frames are another surface: what moved away left it, or they err
 
 Mend = Callable[[int, Picture, Picture], tuple[Picture, Picture]]
@@ -35,9 +32,8 @@ class Temporal:
     def __init__(self, shot: Shot, depth: Path, options: ConsistentDepth, device: torch.device, mend: Mend | None = None) -> None:
         """`mend` makes frame number, depth and confidence into better ones before they are averaged."""
         self.shot, self.folder, self.options, self.device, self.mend = shot, depth, options, device, mend
-        self.farther = [k * options.reach for k in FARTHER if options.reach and _unsure(depth)]
         self._rays: tuple[Picture, torch.Tensor] | None = None
-        self._missed, reach = Missed(shot, lambda other: self._loaded(other), device), max([options.reach, *self.farther])
+        self._missed, reach = Missed(shot, lambda other: self._loaded(other), device), options.reach
         self._loaded = Kept(self._load, 2 * (reach + self._missed.gaps[-1] // shot.step) + 4)
         self._view = Kept(self._settled, 2 * reach + 4)
 
@@ -76,15 +72,12 @@ class Temporal:
         doubt = self._missed.doubt(number, here)
         floor = 0.05  # even the least sure depth has a voice
         values, weights = [here.depth.log()], [here.confidence + floor]
-        for gap in [*range(1, self.options.reach + 1), *self.farther]:
+        for gap in range(1, self.options.reach + 1):
             for depth, weight in self._witnesses(number, here, gap, doubt):
                 values.append(torch.where(weight > 0, depth.clamp(min=1e-9).log(), values[0]))
                 weights.append(torch.where(weight > 0, self.options.strength * (weight + floor) * 0.9**gap, 0 * weight))
-        best = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0)
-        # What no frame knows is noise in each, of which the median is as rough as one: there the mean of more is told.
-        spread = torch.where(best < UNSURE + floor, torch.full_like(best, NOISY), torch.full_like(best, SPREAD))
-        mean, share = robust_mean(torch.stack(values), torch.stack(weights), spread)
-        sure = best * share
+        mean, share = robust_mean(torch.stack(values), torch.stack(weights))
+        sure = torch.stack([weight.clamp(max=1) for weight in weights]).amax(0) * share
         # Frames of what moves err together: that they agree makes none of them surer.
         told = torch.where(moving, here.confidence * share, torch.maximum(here.confidence * share, sure - floor))
         return mean.exp().cpu().numpy(), told.clamp(0, 1).cpu().numpy()
@@ -100,8 +93,7 @@ class Temporal:
             depth, weight = carried(here, there)
             leap = (depth.clamp(min=1e-9) / here.depth.clamp(min=1e-9)).log() / LEAP
             told.append((depth, weight * (1 - here.moving - doubt) / (1 + leap.square().square())))
-            asked = gap <= self.options.reach and bool((here.moving + doubt).any())
-            heard = self._along_flow(number, side, there) if asked else None
+            heard = self._along_flow(number, side, there) if bool((here.moving + doubt).any()) else None
             along += [heard] if heard else []
         if along:
             depths, trust = (torch.stack(part) for part in zip(*along))
@@ -119,9 +111,3 @@ class Temporal:
         # A thing stands at one depth, so the nearest pixel tells it; between pixels lies a blend with what is behind.
         depth, sure, moves = sample(torch.stack([there.depth, there.confidence, there.moving]), place, "nearest")
         return depth, (sure + 0.05) * moves * valid * inside(place, there.depth.shape)
-
-
-def _unsure(depth: Path) -> bool:
-    """Whether parallax tells so little of this depth that the noise of many frames has to be averaged."""
-    figures = store.read_json(depth / "depth.json").get("figures", {}) if (depth / "depth.json").is_file() else {}
-    return "parallax_px" in figures and figures["confident"] < UNSURE

@@ -18,13 +18,13 @@ from .. import store
 from ..camera.learned import FOLDER
 from ..contract.artifacts import FRAME
 from ..contract.options import Depth
-from ..dense import guess, layers, measured, parallel, sightings, sky, subjects, summary, with_learned, without_parallax
+from ..dense import guess, layers, parallel, sightings, subjects, summary, with_learned, without_parallax
 from ..dense.fusion import Fusion, Part
 from ..dense.joints import Joints
 from ..dense.limits import limits
-from ..dense.shot import Mask, Shot
+from ..dense.pooled import Pooled
+from ..dense.shot import Shot
 from ..failures import ShotFailure
-from ..geometry import triangulation
 from ..media.arrays import read_arrays
 from ..media.frames import write_depth
 from ..stage import Inputs, Report
@@ -58,7 +58,8 @@ def run(inputs: Inputs, options: Depth, report: Report, room: Path) -> None:
         step = _counter(report, len(solved) + len(missing))
         todo = [number for number in solved if not _about(work, number).is_file()]
         step(len(solved) - len(todo))
-        parallel.each(todo, lambda number: _measure(shot, number, inputs, options, (low, high), work), inputs.device, step)
+        pooled = Pooled(shot, inputs["scene_movers"], options.noise, (low, high), inputs.device)
+        parallel.each(todo, lambda number: _measure(shot, number, pooled, options.fill, work), inputs.device, step)
         told = [store.read_json(_about(work, number)) for number in solved]
         names = subjects.named(shot, solved, [len(about["stands"]) for about in told], lambda number: _labels(work, number))
         stands = subjects.belonging([about["stands"] for about in told], [about["joints"] for about in told], names)
@@ -85,22 +86,21 @@ def _counter(report: Report, total: int) -> Callable[..., None]:
     return step
 
 
-def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float], work: Path) -> None:
-    """Pass 1 for one frame: its background, its moving pieces and where they stand."""
-    known = measured.read(inputs["scene_movers"], number, options.noise, inputs.device) or _triangulate(shot, number, inputs, options, bounds)
+def _measure(shot: Shot, number: int, pooled: Pooled, strength: float, work: Path) -> None:
+    """Pass 1 for one frame: its background, filled with so much `strength`, its moving pieces and where they stand."""
+    known = pooled.frame(number)
     if known is None:
         store.write_json(_about(work, number), {"parallax": 0.0, "sure": 0.0, "stands": [], "joints": []})
         return
     found, neighbours, far = known
     row = shot.row(number)
-    found = sky.settled(found, far, bounds[0])
-    seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), inputs.device)
+    seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), pooled.device)
     scene = layers.background(
-        found, shot.movers(number), shot.likely(number), far, shot.picture(number), shot.rays(row), seen, bounds[0], options.fill,
+        found, shot.movers(number), shot.likely(number), far, shot.picture(number), shot.rays(row), seen, pooled.bounds[0], strength,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
-    joints = Joints(shot, number, scene.rho, scene.beside, scene.free, inputs.device)
+    joints = Joints(shot, number, scene.rho, scene.beside, scene.free, pooled.device)
     with store.writing(_part(work, number)) as file:
         np.savez(file, rho=scene.rho, information=scene.information, confidence=scene.confidence, labels=labels.astype(np.uint16))
     store.write_json(_about(work, number), {
@@ -108,14 +108,6 @@ def _measure(shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tu
         "stands": [[stand.rho, stand.sure, stand.kind] for stand in stands],
         "joints": [joints.near(labels == k + 1, stand) for k, stand in enumerate(stands)],
     })
-
-
-def _triangulate(
-    shot: Shot, number: int, inputs: Inputs, options: Depth, bounds: tuple[float, float],
-) -> tuple[triangulation.Estimate, list[sightings.Sight], Mask] | None:
-    """What parallax measures, where the stage before did not: of an artist's masks it knows nothing, and it may have asked under another noise."""
-    gathered = sightings.gather(shot, number, inputs.device)
-    return (triangulation.inverse_depth(gathered[0], options.noise, *bounds), gathered[1], sky.seen(shot, number)) if gathered else None
 
 
 def _finish(shot: Shot, number: int, work: Path, steady: dict[int, subjects.Stands], fusion: Fusion | None, room: Path) -> None:
