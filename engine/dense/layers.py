@@ -26,6 +26,7 @@ BEHIND = 0.9  # of the least inverse depth there
 UNSEEN = 0.03  # how sure a stand is, against others, where what is about the piece is not measured
 STILL = 1.0  # px of disagreement with the still scene up to which a pixel belongs to it
 FLATNESS = 0.012  # relative step of inverse depth from pixel to pixel that a surface of one colour may take
+HEARD = 4.0  # times the least that counts as measured: what is told of places that were seen elsewhere
 BELIEVED = 0.1  # relative error of depth at which confidence is one half
 
 
@@ -53,11 +54,12 @@ class Background:
 
 def background(
     found: Estimate, mask: Mask, likely: Picture, sky: Mask, picture: Picture, rays: Picture, witnesses: list[Witness], low: float,
-    strength: float,
+    strength: float, elsewhere: torch.Tensor | None = None,
 ) -> Background:
     """Fill the still scene behind `mask` and where parallax is blind; `likely` [H, W] says how surely a pixel moves, -1 still, 0 unknown.
 
-    The `sky` [H, W] lies at `low`, and nothing is filled from it.
+    The `sky` [H, W] lies at `low`, and nothing is filled from it. Where nothing is measured between movers it hears of inverse depths `elsewhere`
+    [H, W], nan where there are none.
     """
     device = found.rho.device
     guide = torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
@@ -70,15 +72,21 @@ def background(
     doubted = torch.from_numpy(likely > DOUBTED).to(device)
     reach = round(HOLE * mask.shape[1])
     far = nearest_and_farthest(found.rho, ~doubted & (found.residual < STILL), reach)[1]
+    up, down, left, right = torch.stack(list(_sides(masked.float(), reach))) > 0
+    between = up & down | left & right
     masked = masked | (doubted & (found.rho < BEHIND * far)) | _holes(found.rho, masked, reach)
     weight = torch.where(masked, torch.zeros_like(steady), found.information * steady * (found.residual < 3 * STILL))
+    nothing = (weight == 0) & ~torch.from_numpy(sky).to(device)
     middle = typical(found.rho, weight)
     least = (BELIEVED * middle) ** -2
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > least)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    edges = _edges(measured.clamp(min=low).log(), weight > least, reach)
-    rho = fill(measured, weight, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
+    heard = nothing & between & elsewhere.isfinite() if elsewhere is not None else torch.zeros_like(masked)
+    whole = torch.where(heard, elsewhere, measured) if elsewhere is not None else measured
+    load = torch.where(heard, HEARD * least, weight)
+    edges = _edges(whole.clamp(min=low).log(), load > least, reach)
+    rho = fill(whole, load, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     rho = torch.where(torch.from_numpy(sky).to(device), torch.full_like(rho, low), rho)
     error = weight.clamp(min=1e-12).rsqrt() / rho
     confidence = 1 / (1 + (error / BELIEVED) ** 2 + ((measured - rho) / (BELIEVED * rho)) ** 2)

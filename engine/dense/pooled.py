@@ -1,13 +1,15 @@
-"""Dense room: what parallax measures of a frame, together with the frames about it where it alone measures next to nothing; torch, no stage.
+"""Dense room: what parallax measures of a frame, and what the frames about it measure where it alone cannot; torch, no stage.
 
 Where the camera hardly travels the error of a frame wanders over the picture and from frame to frame. What many frames measure, each by
-its information, errs less; and neighbours share most of it, so what is filled in from it stays calm.
+its information, errs less; and neighbours share most of it, so what is filled in from it stays calm. And what a mover hides, or drowns
+beside it in its own motion, is measured where it has gone on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -20,12 +22,15 @@ from . import measured, sightings, sky
 from .agreement import inside, pixels, sample, view
 from .layers import BELIEVED, RIM, STILL, typical
 from .parallel import Kept
-from .shot import Mask, Shot
+from .shot import DOUBTED, Mask, Shot
 
 Tensor = torch.Tensor
-HARDLY = 0.1  # of a frame whose depth is sure, below which others are heard
+BARE = 0.5  # trust in flow below which a place shows nothing
+HARDLY = 0.1  # of a frame whose depth is sure, below which others are heard all over
 REACH = 12  # frames before and after that are
 ALIKE = 4  # frames whose flows lead to much the same places, and err as one
+ELSEWHERE, STRIDE = (4, 8, 12), 2  # frames before and after that may see what one does not, and the pixels that one point stands for, across and down
+AGREED = 1.1  # times the least inverse depth told of a place: up to there frames mean the same, and two must
 
 
 @dataclass
@@ -48,6 +53,33 @@ class Pooled:
             return known
         return self._together(number, known[0]), *known[1:]
 
+    def elsewhere(self, number: int) -> Tensor:
+        """Inverse depth [H, W] of what other frames surely know, brought over by the cameras, of each place what is farthest; nan where fewer
+        than two tell the same."""
+        shot, told = self.shot, []
+        here, (width, height) = view(shot, shot.row(number), self.device), shot.size
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        for other, theirs in self._around(number, ELSEWHERE):
+            load, moment = theirs[:, ::STRIDE, ::STRIDE]
+            sure = moment > load.sqrt() / BELIEVED
+            there = view(shot, shot.row(other), self.device)
+            relative = torch.linalg.solve(here.world_from_camera, there.world_from_camera).float()
+            rays = torch.from_numpy(shot.rays(shot.row(other))[::STRIDE, ::STRIDE].copy()).to(self.device)[sure]
+            points = (rays * (load / moment)[sure][:, None]) @ relative[:3, :3].T + relative[:3, 3]
+            points = points[points[:, 2] > 0]
+            place = pixels(points, here)
+            kept = inside(place, (height, width))
+            x, y = (place[kept].round() / STRIDE).long().unbind(-1)
+            seen = torch.zeros(rows * columns, device=self.device)
+            told.append(seen.scatter_reduce_(0, y * columns + x, points[kept, 2].reciprocal(), "amax"))
+        if not told:
+            return torch.full((height, width), torch.nan, device=self.device)
+        every = torch.stack(told)
+        alike = (every > 0) & (every < AGREED * torch.where(every > 0, every, torch.inf).amin(0))
+        count = alike.sum(0)
+        agreed = torch.where(count > 1, (every * alike).sum(0) / count, torch.nan).view(rows, columns)
+        return agreed.repeat_interleave(STRIDE, 0)[:height].repeat_interleave(STRIDE, 1)[:, :width]
+
     def _alone(self, number: int) -> tuple[Estimate, list[sightings.Neighbour], Mask] | None:
         """Of an artist's masks the stage before knows nothing, and it may have asked under another noise."""
         known = measured.read(self.masks, number, self.noise, self.device)
@@ -56,17 +88,28 @@ class Pooled:
             if gathered is None:
                 return None
             known = triangulation.inverse_depth(gathered[0], self.noise, *self.bounds), gathered[1], sky.seen(self.shot, number)
-        return sky.settled(known[0], known[2], self.bounds[0]), *known[1:]
+        found, neighbours, far = known
+        # Where nothing shows, what may move has borrowed its flow from what does.
+        borrowed = (self.shot.likely(number) > DOUBTED) & (self.shot.texture(number, sightings.FAINT) < BARE)
+        load = torch.where(torch.from_numpy(borrowed).to(self.device), torch.zeros_like(found.rho), found.information)
+        return sky.settled(replace(found, information=load), far, self.bounds[0]), neighbours, far
 
     def _told(self, number: int) -> Tensor | None:
-        """Information, and that times inverse depth [2, H, W]: 0 on and about what moves, in a sky, and where flow fits no still point."""
+        """Information, and that times inverse depth [2, H, W]: 0 on and about what moves or may, in a sky, and where flow fits no still point."""
         known = self._alone(number)
         if known is None:
             return None
         moving = cv2.dilate(self.shot.movers(number).astype(np.uint8), disc(max(2, round(RIM * self.shot.size[0])))) > 0
-        still = ~torch.from_numpy(moving).to(self.device) & (known[0].residual < 3 * STILL)
+        still = ~torch.from_numpy(moving | (self.shot.likely(number) > DOUBTED)).to(self.device) & (known[0].residual < 3 * STILL)
         load = torch.where(still, known[0].information, torch.zeros_like(known[0].rho))
         return torch.stack([load, load * known[0].rho])
+
+    def _around(self, number: int, gaps: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
+        """The frames so far before and after one, and what is told of each."""
+        for other in (number + side * gap * self.shot.step for gap in gaps for side in (1, -1)):
+            theirs = self._moments(other) if self.shot.neighbour(number, other - number) is not None else None
+            if theirs is not None:
+                yield other, theirs
 
     def _together(self, number: int, found: Estimate) -> Estimate:
         """What is `found` of a frame, and what the frames about it tell of the same places."""
@@ -75,10 +118,7 @@ class Pooled:
         here, total, count = view(shot, shot.row(number), self.device), own, 1
         # So little parallax moves a place by no more than a pixel or two: one distance will do for all.
         points = torch.from_numpy(shot.rays(shot.row(number)) / typical(found.rho, found.information)).to(self.device)
-        for other in (number + gap * shot.step for gap in range(-REACH, REACH + 1) if gap):
-            theirs = self._moments(other) if shot.neighbour(number, other - number) is not None else None
-            if theirs is None:
-                continue
+        for other, theirs in self._around(number, range(1, REACH + 1)):
             there = view(shot, shot.row(other), self.device)
             relative = torch.linalg.solve(there.world_from_camera, here.world_from_camera).float()
             seen = points @ relative[:3, :3].T + relative[:3, 3]
