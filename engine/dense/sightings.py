@@ -11,7 +11,8 @@ import torch
 
 from ..geometry import triangulation
 from ..geometry.blobs import disc
-from ..media.flow import grid
+from ..media.farther import along, onward
+from ..media.flow import agree, dis, grid
 from .agreement import view
 from .edges import Witness
 from .shot import Mask, Picture, Shot
@@ -73,18 +74,17 @@ def _side(shot: Shot, number: int, row: int, side: int) -> list[Sight]:
         if other is None or held is None or shot.row(other) is None:
             continue
         found.append(_sight(shot, number, other, *held))
-    widest = shot.gaps[-1]
+    widest = side * shot.gaps[-1]
     flow = held[0] if found and held is not None else None
     for k in range(2, WIDEST + 1):
-        other = shot.neighbour(number, side * widest * k)
+        other = shot.neighbour(number, widest * k)
         if flow is None or other is None or shot.row(other) is None or found[-1].parallax > WANTED * shot.size[0]:
             break
-        flow = _chain(shot, number, side * widest * (k - 1), side * widest, flow)
-        if flow is None:
-            break
-        if k in (2, 4):
-            flow, valid = _refine(shot, number, other, flow)
-            found.append(_sight(shot, number, other, flow, valid))
+        flow = _onward(shot, other - widest, widest, flow)
+        if k in (2, 4) and flow is not None:
+            flow, back = _refined(shot, number, other, flow), _chained(shot, other, -widest, k)
+            if back is not None:
+                found.append(_sight(shot, number, other, flow, agree(flow, back)))
     return found
 
 
@@ -146,26 +146,22 @@ def _look(shot: Shot, row: int, place: Picture) -> Picture:
     return cv2.remap(shot.slopes(row), place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _chain(shot: Shot, number: int, reached: int, gap: int, flow: Picture) -> Picture | None:
-    """The flow carried on by one more step of `gap` from the neighbour at `reached`."""
-    between = shot.neighbour(number, reached)
-    step = shot.flow(between, gap) if between is not None else None
-    if step is None:
-        return None
-    place = grid(shot.size) + flow
-    return flow + cv2.remap(step[0], place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _chained(shot: Shot, number: int, gap: int, steps: int) -> Picture | None:
+    """The flow of a frame over so many gaps, as the flows over each tell it."""
+    flow = np.zeros((*shot.size[::-1], 2), np.float32)
+    for k in range(steps):
+        flow = _onward(shot, number + k * gap, gap, flow) if flow is not None else None
+    return flow
 
 
-def _refine(shot: Shot, number: int, other: int, start: Picture) -> tuple[Picture, Mask]:
-    """A chained flow made exact by DIS, and where it agrees with the way back."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    here, there = shot.grey(number), shot.grey(other)
-    there_warped = grid(shot.size) + start
+def _onward(shot: Shot, reached: int, gap: int, flow: Picture) -> Picture | None:
+    """The flow that leads to the frame `reached` carried on over one more gap."""
+    step = shot.flow(reached, gap)
+    return None if step is None else onward(flow, step[0])
+
+
+def _refined(shot: Shot, number: int, other: int, start: Picture) -> Picture:
+    """A chained flow made exact by DIS."""
     # DIS meets large motion best when the second picture is already brought over by what is known.
-    warped = cv2.remap(there, there_warped[..., 0], there_warped[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    rest, back = search.calc(here, warped, None), search.calc(warped, here, None)
-    place = grid(shot.size) + rest
-    home = cv2.remap(back, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(1e3, 1e3))
-    valid = ((rest + home) ** 2).sum(-1) < 0.5
-    flow = rest + cv2.remap(start, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return flow, valid
+    rest = dis(shot.grey(number), along(shot.grey(other), start))
+    return onward(rest, start)

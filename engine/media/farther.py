@@ -20,7 +20,7 @@ def begun(a: np.ndarray, c: np.ndarray, first: Way, second: Way, preset: str = "
 
 def onward(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Flow [H, W, 2] px from a frame over a second one to a third, of the flows between them."""
-    return first + _along(second, first)
+    return first + along(second, first)
 
 
 def farther(a: np.ndarray, b: np.ndarray, guess: np.ndarray, preset: str) -> np.ndarray:
@@ -35,9 +35,9 @@ def farther(a: np.ndarray, b: np.ndarray, guess: np.ndarray, preset: str) -> np.
 
 def _unlike(a: np.ndarray, b: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """[H, W]: how much the pictures differ along a flow, about each place."""
-    return cv2.boxFilter(cv2.min(cv2.absdiff(a, _along(b, flow)), ALIKE), cv2.CV_16U, (AROUND, AROUND), normalize=False)
+    return cv2.boxFilter(cv2.min(cv2.absdiff(a, along(b, flow)), ALIKE), cv2.CV_16U, (AROUND, AROUND), normalize=False)
 
 
-def _along(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def along(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """What another frame holds at the end of the flow that leads there; the border goes on outside."""
     return cv2.remap(values, grid(flow.shape[1::-1]) + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
