@@ -13,7 +13,7 @@ import torch
 
 from ..geometry.blobs import framed
 from .agreement import sample, sample_spots
-from .edges import Witness, better_half, over_square, seen_spots
+from .edges import GRID, Witness, better_half, laid_out, over_square, seen_spots
 
 Tensor = torch.Tensor
 FINE = 7  # px: what is coarser than a window of this size is light, not texture
@@ -49,14 +49,15 @@ def shaded(own: Tensor, tried: Tensor, rays: Tensor, sighted: list[Sighted], ask
     box = framed(asked.cpu().numpy(), WINDOW)
     if box is None or not sighted:
         return sure, alike
-    own, tried, towards = own[box], tried[(..., *box)], rays[box].flatten(0, 1)
+    grid = tuple(slice(side.start, side.stop, GRID) for side in box)
+    own, tried, towards = own[grid], tried[(..., *grid)], rays[grid].flatten(0, 1)
     contrast = _contrast(own[None])
     told = []
     for each in sighted:
         shown = sample_spots(each.texture[None], seen_spots(each.witness, towards, tried.flatten(1)))[0].view_as(tried)
-        seen = torch.cat([shown, sample(each.texture[None], each.place[box])])
-        told.append(1 - over_square(own * seen, WINDOW) / (contrast * _contrast(seen)).sqrt())
-    correlation = 1 - better_half(told)
+        seen = torch.cat([shown, sample(each.texture[None], each.place[grid])])
+        told.append(1 - over_square(own * seen, WINDOW // GRID) / (contrast * _contrast(seen)).sqrt())
+    correlation = laid_out(1 - better_half(told), asked[box].shape)
     best = correlation[0]
     sure[box] = ((best - ALIKE[0]) / (ALIKE[1] - ALIKE[0])).clamp(0, 1) * (best > correlation[-1] - SLACK) * asked[box]
     alike[(..., *box)] = correlation[:-1]
@@ -65,4 +66,4 @@ def shaded(own: Tensor, tried: Tensor, rays: Tensor, sighted: list[Sighted], ask
 
 def _contrast(textures: Tensor) -> Tensor:
     """Mean squares of [K, H, W] over windows, and noise: correlation is 0 where a place is bare."""
-    return over_square(textures.square(), WINDOW) + BARE**2
+    return over_square(textures.square(), WINDOW // GRID) + BARE**2
