@@ -37,7 +37,7 @@ STAGES = (
         "consistent_depth", "Consistent depth", o.ConsistentDepth, ("frames", "depth", "orient", "flow", "scene_movers"), ("prior",),
         ("depth",), 3, 16,
     ),
-    Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 2),
+    Stage("cloud", "Point cloud", o.Cloud, ("frames", "consistent_depth", "orient", "flow", "scene_movers"), (), ("cloud",), 1, 3),
     Stage("export", "Export the camera", o.Export, ("frames", "orient"), (), ("exports",), 0.5, 2),
     Stage("mattes", "Mattes", o.Mattes, ("frames", "flow", "movers"), ("scene_movers",), ("mattes",), 3, 17),
     Stage("interpolate", "Slow motion", o.Interpolate, ("frames",), (), ("slowmo",), 4, 7),

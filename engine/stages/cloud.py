@@ -70,7 +70,7 @@ def _fuse(shot: Shot, depth: Path, chosen: list[int], options: Cloud, steps: Ste
         xyz, rgb = points(shot, depth, number, options, movers=False)
         if len(xyz):
             # One cell is about the distance of neighbouring points half-way into the scene: near detail is kept.
-            cell = cell or 0.7 * options.step * float(np.median(read_depth(depth / f"{FRAME % number}.exr")[0])) / shot.camera.focal[0, 0]
+            cell = cell or 0.7 * options.step * _middle(depth, number, options) / shot.camera.focal[0, 0]
             parts.append(_thin((xyz, rgb), cell))
         steps.one()
     if not parts:
@@ -88,7 +88,7 @@ def _fuse(shot: Shot, depth: Path, chosen: list[int], options: Cloud, steps: Ste
 def _film(shot: Shot, depth: Path, solved: list[int], options: Cloud, steps: Steps, room: Path) -> None:
     """cloud.mp4: the fused scene and each frame's own points, what moves among them, by a camera that swings about what the plate's looks at."""
     (xyz, rgb), cell = read(room / "fused.ply"), store.read_json(room / "cloud.json")["cell"]
-    distance = float(np.median([np.median(plane[plane > 0]) for plane in (read_depth(depth / f"{FRAME % number}.exr")[0] for number in solved[::8])]))
+    distance = float(np.median([_middle(depth, number, options) for number in solved[::8]]))
     with VideoWriter(room / "cloud.mp4", shot.size, shot.frames.fps) as film:
         for k, number in enumerate(solved):
             row = shot.row(number)
@@ -118,6 +118,13 @@ def points(shot: Shot, depth: Path, number: int, options: Cloud, movers: bool) -
     pose = shot.camera.world_from_camera[row]
     local = shot.rays(row)[keep].astype(np.float64) * z[keep][:, None]
     return local @ pose[:3, :3].T + pose[:3, 3], shot.picture(number)[keep].astype(np.float64)
+
+
+def _middle(depth: Path, number: int, options: Cloud) -> float:
+    """How far the scene of a frame is: median of its sure depth, since a sky lies a hundred times beyond; of all where nothing is sure."""
+    z, confidence = read_depth(depth / f"{FRAME % number}.exr")
+    sure = z[(z > 0) & (confidence >= options.confidence)]
+    return float(np.median(sure if len(sure) else z[z > 0]))
 
 
 def _edges(z: NDArray[np.float32]) -> NDArray[np.bool_]:

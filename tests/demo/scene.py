@@ -116,7 +116,7 @@ def work(given: argparse.Namespace) -> dict[str, Any]:
     for role in ("points", "depth points", "cloud"):  # aids for the eye, not for the picture
         if (made := clip.unflatten.made.get(role)) and made.object:
             made.object.hide_render = True
-    side_view.render(clip, scene, stills / "side.png", still)
+    side_view.render(clip, scene, chosen.extent, stills / "side.png", still)
     set_quality(scene, 6)
     set_width(scene, (size[0] - 2, size[1]), FILM_WIDTH)  # another size than the clip's: the add-on then scales the plate to the render
     told["inserted"] = insert_objects(clip, scene, chosen)

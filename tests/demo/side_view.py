@@ -12,8 +12,8 @@ from mathutils import Matrix, Vector
 SIZE = (960, 540)
 
 
-def render(clip: bpy.types.MovieClip, main: bpy.types.Scene, path: Path, still: Callable[[bpy.types.Scene, Path], None]) -> None:
-    """Render the side view of the current frame; the scene stays in the file for whoever wants to look around."""
+def render(clip: bpy.types.MovieClip, main: bpy.types.Scene, span: float, path: Path, still: Callable[[bpy.types.Scene, Path], None]) -> None:
+    """Render the side view of the current frame, as far as `span` scene units from the camera; the scene stays in the file for whoever wants to look around."""
     frame = main.frame_current
     camera = clip.unflatten.made["camera"].object
     shown = [role for role in ("depth", "cloud") if clip.unflatten.made.get(role) and clip.unflatten.made[role].object]
@@ -25,7 +25,7 @@ def render(clip: bpy.types.MovieClip, main: bpy.types.Scene, path: Path, still: 
     hidden = {role: clip.unflatten.made[role].object.hide_render for role in shown}
     for role in shown:
         clip.unflatten.made[role].object.hide_render = False
-    middle, span = _extent(clip, pose)
+    middle = pose @ Vector((0, 0, -0.55 * span))
     _draw_track(scene, track, span)
     _draw_camera(scene, pose, lens, main.render.resolution_y / main.render.resolution_x, span)
     _look(scene, pose, middle, span)
@@ -47,16 +47,6 @@ def _track(scene: bpy.types.Scene, camera: bpy.types.Object) -> np.ndarray:
         places.append(np.array(camera.matrix_world.translation))
     scene.frame_set(frame)
     return np.array(places)
-
-
-def _extent(clip: bpy.types.MovieClip, pose: Matrix) -> tuple[Vector, float]:
-    """Middle of camera and scene, and the distance that has to fit into the picture."""
-    surface = clip.unflatten.made["depth"].object
-    seen = surface.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
-    points = np.empty(len(seen.vertices) * 3, np.float32)
-    seen.vertices.foreach_get("co", points)
-    reach = float(np.percentile(-points.reshape(-1, 3)[:, 2], 85))
-    return pose @ Vector((0, 0, -0.55 * reach)), reach
 
 
 def _glow(name: str, colour: tuple[float, float, float]) -> bpy.types.Material:

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 STEP = 4  # pixels between candidates
+KNOWN = 0.02  # confidence of a sky, which lies infinitely far, is less
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Choice:
     behind: Place | None
     front: Place | None
     towards: float
-    reach: float  # median distance of the scene
+    reach: float  # median distance of what is known of the scene
+    extent: float  # within which most of that lies
 
 
 def read_channel(path: Path, channel: int) -> np.ndarray:
@@ -50,7 +52,7 @@ def choose(results: Path) -> Choice:
     rows = np.flatnonzero(camera["solved"])
     row = int(rows[len(rows) // 2])
     frame = int(camera["frame"][row])
-    depth = read_channel(results / "depth" / f"{frame:06d}.exr", 0)
+    depth, confidence = (read_channel(results / "depth" / f"{frame:06d}.exr", channel) for channel in (0, 1))
     height, width = depth.shape
     scale = width / float(camera["size"][0])
     focal = float(camera["focal"][row, 0]) * scale
@@ -58,12 +60,13 @@ def choose(results: Path) -> Choice:
     ground = _ground(points, up, depth)
     matte = _matte(results, frame, depth.shape)
     ahead = camera["world_from_camera"][row][:3, 2]
-    reach = float(np.median(depth[depth > 0]))
+    known = depth[(depth > 0) & (confidence > KNOWN)]
+    reach, extent = (float(value) for value in np.percentile(known if len(known) else depth[depth > 0], (50, 85)))
     behind = _best(depth, ground, focal, 0.21 * reach, lambda hidden, by_mover, tall, side: _hidden(hidden, by_mover, tall), matte)
     taken = behind[1] if behind else None
     front = _best(depth, ground, focal, 0.13 * reach, _open, matte, taken)
     towards = float(np.arctan2(-ahead[1], -ahead[0]))
-    return Choice(frame, int(camera["frame"].min()), behind and _place(behind, depth.shape), front and _place(front, depth.shape), towards, reach)
+    return Choice(frame, int(camera["frame"].min()), behind and _place(behind, depth.shape), front and _place(front, depth.shape), towards, reach, extent)
 
 
 def _world(camera: dict[str, np.ndarray], row: int, depth: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from engine.dense import layers, shading, stillness
 from engine.failures import ShotFailure
 from engine.geometry import contact
 from engine.geometry.triangulation import Estimate
-from engine.media.frames import read_depth, read_png, write_png
+from engine.media.frames import read_depth, read_png, write_depth, write_png
 from engine.metrics import depth as metrics
 from engine.stage import Inputs, Report
 from engine.stages import cloud, consistent_depth, depth, flow, movers, scene_movers
@@ -273,6 +273,21 @@ def test_the_cloud_lies_on_the_scene(shot, folders) -> None:
     height = rows["xyz"][seen, 2]
     walker = moving & (np.abs(ratio - 1) < 0.08) & (height > 0.4)  # away from the ground at the feet
     assert walker.sum() < 1e-3 * len(rows)
+
+
+def test_a_sky_does_not_make_the_cloud_coarse(folders, tmp_path) -> None:
+    under, cells = dict(folders), []
+    for name in ("as it is", "below a sky"):
+        carry_out(cloud, o.Cloud(frames=2), dict(under), tmp_path / name / "cloud")
+        cells.append(read_json(tmp_path / name / "cloud" / "cloud.json")["cell"])
+        under["consistent_depth"] = tmp_path / "sky"
+        (tmp_path / "sky").mkdir(exist_ok=True)
+        for file in folders["consistent_depth"].glob("*.exr"):
+            z, sure = read_depth(file)
+            upper = slice(0, round(0.6 * len(z)))
+            z[upper], sure[upper] = 100 * z.max(), 0
+            write_depth(tmp_path / "sky" / file.name, z, sure)
+    assert cells[1] < cells[0]  # what is left is the nearer part
 
 
 def test_the_cloud_as_a_film_begins_with_the_plate(shot, folders, tmp_path) -> None:
