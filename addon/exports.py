@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from ..engine.contract.cache import DONE
 from . import request
 from .clips import OnImported, clip_of
 from .languages import CONTEXT, say
@@ -117,7 +118,7 @@ class UNFLATTEN_OT_export_files(bpy.types.Operator):
             return {"CANCELLED"}
         source, target = request.standing_of(clip_of(context), context.scene).folders["export"], Path(bpy.path.abspath(self.directory))
         try:
-            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("done.json"))
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DONE))
         except (OSError, shutil.Error) as error:
             self.report({"ERROR"}, say("The files could not be copied: {why}", why=error))
             return {"CANCELLED"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
+from ..engine.contract.cache import DONE
 from . import request, results
 from .clips import OnClip
 from .importers import footage
@@ -72,7 +73,7 @@ class UNFLATTEN_OT_import_results(OnClip, InSlices, bpy.types.Operator):
 
 def folders_of(clip: bpy.types.MovieClip, scene: bpy.types.Scene) -> dict[str, Path]:
     """Stage -> folder: of the settings as they are, else of the last run."""
-    last = {result.name: Path(result.path) for result in clip.unflatten.results if (Path(result.path) / "done.json").is_file()}
+    last = {result.name: Path(result.path) for result in clip.unflatten.results if (Path(result.path) / DONE).is_file()}
     return {**last, **request.standing_of(clip, scene).folders}
 
 

@@ -1,4 +1,4 @@
-"""What this machine offers, and how large folders are, looked up beside the drawing so that no panel waits. Standard library only; no bpy."""
+"""What this machine offers, and how large folders are, looked up beside the drawing so that no panel waits. Standard library and the contract; no bpy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ..engine.contract import cache
 from .environment import hidden
 
 T = TypeVar("T")
@@ -83,25 +84,13 @@ def card() -> tuple[str, int]:
     return name.strip(), int(free) << 20 if free.strip().isdigit() else 0
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(place, name)).st_size
-            except OSError:  # it went meanwhile
-                pass
-    return total
-
-
 CARD: Looked[tuple[str, int]] = Looked(card, 20.0)
 _sizes: dict[Path, Looked[Any]] = {}
 
 
 def size_seen(folder: Path) -> int | None:
-    """The same without waiting: a size of some seconds ago, or None until it is counted."""
-    return _sizes.setdefault(folder, Looked(lambda: size_of(folder), 15.0)).get()
+    """Bytes of all files in a folder without waiting: a size of some seconds ago, or None until it is counted."""
+    return _sizes.setdefault(folder, Looked(lambda: cache.size(folder), 15.0)).get()
 
 
 def forget_sizes() -> None:

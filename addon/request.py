@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ..engine.contract import job
+from ..engine.contract.cache import DONE
 from ..engine.contract.option import WrongOption
 from ..engine.contract.stages import STAGES
 from . import preferences, retiming, settings
@@ -60,9 +61,9 @@ def look(request: job.Request) -> Standing:
             inputs = {name: addresses[name] for name in stage.needs + stage.uses if name in addresses}
             place = job.address(stage, request.options_of(stage), inputs, clip)
             folder = Path(request.store) / stage.name / place
-            if (folder / "done.json").is_file():
+            if (folder / DONE).is_file():
                 addresses[stage.name], standing.folders[stage.name] = place, folder
-                standing.summaries[stage.name] = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+                standing.summaries[stage.name] = json.loads((folder / DONE).read_text(encoding="utf-8"))
     except WrongOption as error:
         standing.fault = str(error)
     except (OSError, ValueError) as error:

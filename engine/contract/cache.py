@@ -40,8 +40,15 @@ def whole(folder: Path) -> bool:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a folder and below."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of all files in a folder and below."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_size
+            except OSError:  # it went meanwhile
+                pass
+    return total
 
 
 def lock_of(part: Path) -> Path:
