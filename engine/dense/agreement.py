@@ -111,9 +111,14 @@ def within(spots: Tensor, shape: torch.Size) -> Tensor:
     return x & y
 
 
+def leading(here: View, there: View) -> Tensor:
+    """[4, 4] from one camera's axes to another's."""
+    return torch.linalg.solve(there.world_from_camera, here.world_from_camera).float()
+
+
 def carried(here: Seen, there: Seen) -> tuple[Tensor, Tensor]:
     """Depth [H, W] in `here` of what `there` has measured of the same still points, and its weight (0 where hidden or outside)."""
-    relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
+    relative = leading(here.view, there.view)
     shape = here.depth.shape
     points = torch.addcmul(relative[:3, 3, None, None], (relative[:3, :3] @ here.planes).unflatten(1, shape), here.depth)
     spot = seen_at(*points, there.view.spread(shape[::-1]))

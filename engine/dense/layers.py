@@ -82,9 +82,10 @@ def background(
     reliable = (steady > 0.5) & (found.residual < STILL) & ~masked & (weight > least)
     measured, weight = sharpen(found.rho, weight, steady < 0.5, reliable, torch.from_numpy(rays.copy()).to(device), guide, witnesses)
     weight = torch.where(masked, torch.zeros_like(weight), weight)
-    heard = nothing & between & elsewhere.isfinite() if elsewhere is not None else torch.zeros_like(masked)
-    whole = torch.where(heard, elsewhere, measured) if elsewhere is not None else measured
-    load = torch.where(heard, HEARD * least, weight)
+    whole, load = measured, weight
+    if elsewhere is not None:
+        heard = nothing & between & elsewhere.isfinite()
+        whole, load = torch.where(heard, elsewhere, measured), torch.where(heard, HEARD * least, weight)
     edges = _edges(whole.clamp(min=low).log(), load > least, reach)
     rho = fill(whole, load, torch.cat([guide, edges[None]]), strength / (FLATNESS * middle) ** 2, EDGE).clamp(min=low)
     rho = torch.where(torch.from_numpy(sky).to(device), torch.full_like(rho, low), rho)

@@ -17,7 +17,7 @@ import torch
 
 from ..geometry.blobs import nearest
 from ..media.flow import grid
-from .agreement import Seen, inside, pixels, sample
+from .agreement import Seen, inside, leading, pixels, sample
 from .edges import PATCH, difference, greatest, nearest_and_farthest, over_patch
 from .shot import DOUBTED, Shot
 
@@ -132,7 +132,7 @@ class Missed:
 
     def _still(self, number: int, other: int, here: Seen, there: Seen, asked: Places, points: Tensor) -> tuple[Tensor, Tensor]:
         """Of the N pixels `asked`, how unlike their still `points` [N, 3] a neighbour shows there [N], and 1 where it is no mover [N]."""
-        relative = torch.linalg.solve(there.view.world_from_camera, here.view.world_from_camera).float()
+        relative = leading(here.view, there.view)
         place = pixels(points @ relative[:3, :3].T + relative[:3, 3], there.view)
         shown = inside(place, here.depth.shape)
         bare = shown & (sample(there.moving[None], place[None], "nearest")[0, 0] < 0.5)

@@ -19,7 +19,7 @@ from ..geometry import triangulation
 from ..geometry.blobs import disc
 from ..geometry.triangulation import Estimate
 from . import measured, sightings, sky
-from .agreement import inside, pixels, sample, view
+from .agreement import inside, leading, pixels, sample, view
 from .layers import BELIEVED, RIM, STILL, typical
 from .parallel import Kept
 from .shot import DOUBTED, Mask, Shot
@@ -63,7 +63,7 @@ class Pooled:
             load, moment = theirs[:, ::STRIDE, ::STRIDE]
             sure = moment > load.sqrt() / BELIEVED
             there = view(shot, shot.row(other), self.device)
-            relative = torch.linalg.solve(here.world_from_camera, there.world_from_camera).float()
+            relative = leading(there, here)
             rays = torch.from_numpy(shot.rays(shot.row(other))[::STRIDE, ::STRIDE].copy()).to(self.device)[sure]
             points = (rays * (load / moment)[sure][:, None]) @ relative[:3, :3].T + relative[:3, 3]
             points = points[points[:, 2] > 0]
@@ -120,7 +120,7 @@ class Pooled:
         points = torch.from_numpy(shot.rays(shot.row(number)) / typical(found.rho, found.information)).to(self.device)
         for other, theirs in self._around(number, range(1, REACH + 1)):
             there = view(shot, shot.row(other), self.device)
-            relative = torch.linalg.solve(there.world_from_camera, here.world_from_camera).float()
+            relative = leading(here, there)
             seen = points @ relative[:3, :3].T + relative[:3, 3]
             place, farther = pixels(seen, there), seen[..., 2] / points[..., 2]
             load, moment = sample(theirs, place) * inside(place, found.rho.shape)

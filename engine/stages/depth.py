@@ -97,7 +97,7 @@ def _measure(shot: Shot, number: int, pooled: Pooled, strength: float, work: Pat
     seen = sightings.witnesses(shot, number, sightings.telling(shot, number, neighbours), pooled.device)
     scene = layers.background(
         found, shot.movers(number), shot.likely(number), far, shot.picture(number), shot.rays(row), seen, pooled.bounds[0], strength,
-        pooled.elsewhere(number),
+        pooled.elsewhere(number) if shot.movers(number).any() else None,
     )
     up = np.stack([shot.camera.world_from_camera[row, 2, :3], [0.0, -1.0, 0.0]])  # the world's up, and the picture's
     stands, labels = layers.stands(scene, shot.rays(row), up, float(shot.camera.place[row, 2]))
