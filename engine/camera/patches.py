@@ -47,10 +47,10 @@ class _Seen:
     xyz: Array  # [P, 3]
 
 
-def agreed(state: State, tracks: Tracks, use: NDArray[np.bool_], picture: Callable[[int], NDArray[np.uint8]], shift: Array | float = 0.0) -> Tracks:
+def agreed(state: State, tracks: Tracks, use: NDArray[np.bool_], picture: Callable[[int], NDArray[np.uint8]]) -> Tracks:
     """The tracks with the observations in `use` [N] that have a point shifted to where the views' pictures agree.
 
-    `picture(view)` is grey [H, W]; it shows the observations `shift` [N, 2] px away from where the tracks have them.
+    `picture(view)` is grey [H, W].
     """
     rows = np.flatnonzero(use & state.posed[tracks.view] & np.isfinite(state.points[tracks.track, 0]))
     if not len(rows):
@@ -59,7 +59,7 @@ def agreed(state: State, tracks: Tracks, use: NDArray[np.bool_], picture: Callab
     name, first, point, count = np.unique(tracks.track[rows], return_index=True, return_inverse=True, return_counts=True)
     view = tracks.view[rows]
     seen = _Seen(view, point, first, count, view[first + count // 2], state.points[name])
-    begun = (tracks.xy + shift)[rows]
+    begun = tracks.xy[rows]
     there, stretch = begun, _stretched(state, seen, begun)
     for _ in range(PASSES):
         steps = _steps(_laid(seen, there, stretch, picture), seen)

@@ -17,10 +17,10 @@ from pathlib import Path
 import camera as bench
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
 
 from engine.camera import outcome
 from engine.geometry import lens
+from engine.geometry.pose import interpolate, skew
 from engine.geometry.reprojection import sampson
 from engine.media.frames import read_png
 
@@ -45,8 +45,11 @@ def main() -> None:
         told = stored[int(got.frame[rows[0]])][1] * got.size[0] / width
         truth = np.array([stored[int(got.frame[row])][0] for row in rows])
         ours, ways = missed(pairs, got.world_from_camera[rows], own, centre, bent), {}
-        for late, length, glass in product(CLOCKS, told * LENGTHS, ("ours", "straight")):
-            ways[late, length, glass] = missed(pairs, clocked(truth, late), length, centre, bent * (glass == "ours"))
+        steps = np.arange(len(truth))
+        for late in CLOCKS:
+            poses = interpolate(steps, truth, steps - late)
+            for length, glass in product(told * LENGTHS, ("ours", "straight")):
+                ways[late, length, glass] = missed(pairs, poses, length, centre, bent * (glass == "ours"))
         late, length, glass = min(ways, key=lambda way: np.median(ways[way]))
         least = ways[late, length, glass]
         match = np.minimum(ours, least) < SLIPPED
@@ -69,23 +72,13 @@ def matched(pictures: list[Array]) -> Pairs:
     return pairs
 
 
-def clocked(poses: Array, late: float) -> Array:
-    """Poses [T, 4, 4] as they were so many frames earlier."""
-    steps = np.arange(len(poses))
-    asked, out = (steps - late).clip(0, len(poses) - 1), poses.copy()
-    out[:, :3, :3] = Slerp(steps, Rotation.from_matrix(poses[:, :3, :3]))(asked).as_matrix()
-    out[:, :3, 3] = np.stack([np.interp(asked, steps, side) for side in poses[:, :3, 3].T], 1)
-    return out
-
-
 def missed(pairs: Pairs, poses: Array, focal: float, centre: Array, distortion: Array) -> Array:
     """Distances [N] px of all matches from the lines that the poses say."""
     back = np.linalg.inv(np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]]))
     out = []
     for first, second, a, b in pairs:
         relative = np.linalg.solve(poses[second], poses[first])
-        x, y, z = relative[:3, 3]
-        fundamental = back.T @ np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ relative[:3, :3] @ back
+        fundamental = back.T @ skew(relative[:3, 3]) @ relative[:3, :3] @ back
         straight = (lens.unproject(side, focal, centre, distortion)[:, :2] * focal + centre for side in (a, b))
         out.append(np.abs(sampson(fundamental, *straight)))
     return np.concatenate(out)

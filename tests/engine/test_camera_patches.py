@@ -57,13 +57,13 @@ def test_tracks_that_drifted_are_brought_home_on_a_slanted_plane_in_changing_lig
     assert np.median(off(sharp, true)) < FINE
 
 
-def test_what_the_pictures_show_elsewhere_is_looked_for_there(shot) -> None:
+def test_what_the_pictures_show_beside_the_camera_s_word_is_looked_for_where_the_tracks_are(shot) -> None:
     pictures, poses, true = shot
     aside = np.zeros_like(true.xy)
     aside[:, 0] = 3.0  # as a rolling shutter may
     shown = [cv2.warpAffine(picture, np.array([[1.0, 0, 3], [0, 1, 0]]), SIZE) for picture in pictures]
     state = placed(true, poses, np.full(VIEWS, FOCAL))
-    sharp = patches.agreed(state, true, np.ones(len(true.track), bool), shown.__getitem__, aside)
+    sharp = patches.agreed(state, replace(true, xy=true.xy + aside), np.ones(len(true.track), bool), shown.__getitem__)
     assert np.median(off(sharp, true)) < FINE
 
 
