@@ -11,7 +11,6 @@ from ..geometry.pose import angle_between, mean_rotation
 from ..geometry.similarity import align
 
 Array = NDArray[np.float64]
-LATEST, FINEST = 3.0, 0.1  # frames by which clocks may be apart, and steps in which that is looked for
 
 
 @dataclass(frozen=True)
@@ -48,22 +47,3 @@ def compare(estimate: Array, truth: Array, focal: Array | None = None, true_foca
         float(percent * np.sqrt((error**2).mean())), float(percent * error.max()),
         float(angles.mean()), float(angles.max()), float(jitter.mean()), off,
     )
-
-
-def with_unknown_clock(estimate: Array, truth: Array, frame: Array) -> tuple[float, float]:
-    """The least ATE in % of the true path, where its clock may run beside that of the pictures, and by how many frames it then runs behind.
-
-    Places world_from_camera [T, 4, 4] of the frames [T]; at least eight. The estimate's are read between frames (cubic spline), the true
-    ones as they are, so that no noise of theirs is smoothed away; of these the outermost count only where the estimate is there too.
-    """
-    from scipy.interpolate import CubicSpline
-
-    way, true_place, frame = CubicSpline(frame, estimate[:, :3, 3]), truth[:, :3, 3], np.asarray(frame, np.float64)
-    best = (np.inf, 0.0)
-    for late in np.arange(-LATEST, LATEST + FINEST / 2, FINEST):
-        inside = (frame - late >= frame[0]) & (frame - late <= frame[-1])
-        there, target = way(frame[inside] - late), true_place[inside]
-        error = np.linalg.norm(align(there, target).points(there) - target, axis=1)
-        length = np.linalg.norm(np.diff(target, axis=0), axis=1).sum()
-        best = min(best, (float(100 * np.sqrt((error**2).mean()) / max(length, 1e-12)), float(late)))
-    return best

@@ -9,7 +9,7 @@ import pytest
 from engine.geometry import camera, ground, lens, pose, reprojection
 from engine.geometry.similarity import Similarity, align
 from engine.geometry.splat import splat, swung
-from engine.metrics.trajectory import compare, with_unknown_clock
+from engine.metrics.trajectory import compare
 
 RANDOM = np.random.default_rng(1)
 DISTORTION = np.array([-0.21, 0.06, 0.002, -0.001])
@@ -113,20 +113,6 @@ def test_trajectory_error_knows_similarity_and_error() -> None:
     shaken = truth.copy()
     shaken[:, :3, 3] += RANDOM.normal(size=(20, 3)) * 0.1
     assert 0.05 < compare(shaken, truth).ate_percent < 5
-
-
-def test_a_clock_that_runs_behind_is_found() -> None:
-    """A true path that was read 0.7 frames late is the same path; one that differs otherwise gains nothing."""
-    def at(time: np.ndarray) -> np.ndarray:
-        place = np.stack([np.sin(time / 4), time / 10, np.cos(time / 7)], 1)
-        return pose.pose(np.tile(np.eye(3), (len(time), 1, 1)), place)
-
-    frame = np.arange(30)
-    percent, late = with_unknown_clock(at(frame), at(frame - 0.7), frame)
-    assert abs(late - 0.7) < 0.06 and percent < 0.05 and compare(at(frame), at(frame - 0.7)).ate_percent > 0.2
-    bent = at(frame)
-    bent[:, 0, 3] += 0.1 * np.sin(frame / 2)
-    assert with_unknown_clock(at(frame), bent, frame)[0] > 0.5 * compare(at(frame), bent).ate_percent
 
 
 def test_points_cover_what_lies_behind_them() -> None:
