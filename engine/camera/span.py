@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
 from . import bundle, diagnosis, focal, mapping, rolling, smooth, unknowns, ways, zooming
-from .answer import Question, Solved, missed, refuse
+from .answer import Question, Solved, left, missed, refuse
 from .bundle import State
 from .tracks import Tracks
 
@@ -20,9 +20,12 @@ LEFT = 1.8  # what turns leave, in units of what any travel would leave, above w
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
+LESS = 0.98  # part of the error left with a focal length for each view, below which a zoom is tried: 0.77 to 0.9 of a zoom, 1.0 of lenses that stay
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
 ODD, SAME = 1.5, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
 NEARLY, NEARER = 1.4, 1.25  # part of the error with which that lens, or one ODD times nearer to it, may stand beside the answer
+UNFIT = 0.07  # part of the observations of still tracks that fit nowhere, from which another start is tried: at most 0.06 in right answers
+BEGUN = unknowns.WIDTHS, 2.4  # widths: the usual lens, and a long one
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
 
@@ -66,10 +69,28 @@ def _solved(question: Question) -> Solved:
         if options.lens != "auto":
             raise
         return ways.travelled(question, lasting, found, True)
+    fixed = _begun_again(question, lasting, found, fixed)
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
         held = _by_lens(question, lasting, found, question.focal)
         fixed = held if held.miss < 1.1 * fixed.miss else fixed
     return _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
+
+
+def _begun_again(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
+    """The answer, or that of a map begun with another lens, where that misses clearly less.
+
+    What the first pairs tell of the lens may be far from the truth. Near such a lens far things fit, near ones do not, and only what fits
+    is asked again: so another start ends elsewhere.
+    """
+    if fixed.lens != "fixed" or not (_suspicious(fixed) or _unfit(fixed) > UNFIT):
+        return fixed
+    for share in BEGUN:
+        try:
+            other = ways.travelled(question, tracks, found, False, _by_lens(question, tracks, found, share * max(question.size)))
+        except (ShotFailure, ChildFailure):
+            continue
+        fixed = other if other.miss < BETTER * fixed.miss else fixed
+    return fixed
 
 
 def _by_lens(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, focal_px: float) -> Solved:
@@ -124,22 +145,32 @@ def _clear_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) 
 
 def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
     """The answer with one focal length, or that of a zoom where it explains clearly more."""
-    curve, left = _if_it_zoomed(fixed, question.options.loss)
-    low, high = np.quantile(curve, [0.05, 0.95])
-    ratio = float(np.exp(high - low))
-    if not (_suspicious(fixed) or (ratio > 1.03 and left < 0.98)):
+    curve, rest = _if_it_zoomed(fixed, question.options.loss)
+    if not (_suspicious(fixed) or rest < LESS):
         return fixed
-    if ratio > WIDE and left < RATHER:
+    if np.ptp(np.quantile(curve, zooming.ENDS)) > np.log(WIDE) and rest < RATHER:
         fixed = replace(fixed, doubt="a zoom would explain the tracks somewhat better: the focal length is not to be trusted")
     try:
         glance = question.views > GLANCE
         if glance and not _glance_says_zoom(question, tracks, found, fixed, curve):
             return fixed
-        zoomed = ways.travelled(question, tracks, found, True)
+        zoomed = _zoomed(question, tracks, found, fixed)
     except (ShotFailure, ChildFailure):
         return fixed
     sure = BETTER * zoomed.miss < fixed.miss and zooming.wide(zoomed.state) if glance else _better(zoomed, fixed.state, tracks, question.options.loss)
     return zoomed if sure else fixed
+
+
+def _zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
+    """The answer of a zoom: mapped afresh, or, where that leaves much that fits nowhere, from the poses that a fixed lens has found, if less is missed then.
+
+    Straight ahead, pairs of keyframes hardly tell how the lens grows.
+    """
+    zoomed = ways.travelled(question, tracks, found, True)
+    if _unfit(zoomed) < UNFIT:
+        return zoomed
+    other = ways.travelled(question, tracks, found, True, fixed)
+    return other if other.miss < zoomed.miss else zoomed
 
 
 def _better(zoomed: Solved, fixed: State, tracks: Tracks, loss: float) -> bool:
@@ -164,8 +195,8 @@ def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagn
 def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:
     """A tripod, unless turns leave much that a little travel explains, and that travel is known."""
     turned = ways.turned(question, tracks, found)
-    left = turned.state.errors(tracks)[~tracks.moving]
-    if np.quantile(np.minimum(left, mapping.COARSE), 0.8) < LEFT * found.lined * question.size[0]:
+    stays = turned.state.errors(tracks)[~tracks.moving]
+    if np.quantile(np.minimum(stays, mapping.COARSE), 0.8) < LEFT * found.lined * question.size[0]:
         return turned
     try:
         free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False))
@@ -173,11 +204,16 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
         return turned
     gone = free.state.errors(tracks)[~tracks.moving]
     seen = np.isfinite(gone)  # what is too far for its place to be told says nothing
-    if seen.mean() < 0.5 or np.minimum(gone[seen], mapping.COARSE).mean() > TRAVELS * np.minimum(left[seen], mapping.COARSE).mean():
+    if seen.mean() < 0.5 or np.minimum(gone[seen], mapping.COARSE).mean() > TRAVELS * np.minimum(stays[seen], mapping.COARSE).mean():
         return turned
     if free.path is not None and free.path < KNOWN:
         return free
     return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little")
+
+
+def _unfit(answer: Solved) -> float:
+    """Part of the observations of still tracks that fit nowhere."""
+    return float((left(answer.state, answer.tracks) > mapping.FINE).mean())
 
 
 def _suspicious(fixed: Solved) -> bool:

@@ -40,7 +40,8 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     state, fits, keys, way, sigma = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
-    method = start.method if start else f"free camera{' with zoom' if zoom else ''}: {way}, all frames adjusted together"
+    way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
+    method = f"free camera{' with zoom' if zoom else ''}: {way}"
     if zoom:
         state = _settled(state, tracks, fits, options.loss)
         fits = state.errors(tracks) < mapping.FINE

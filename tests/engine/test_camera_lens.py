@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from camera_tracks import FIXED, SIZE, VIEWS, ahead, answered, judge, make, path, placed, solve
 
-from engine.camera import adjust, bundle, equations, focal, lenses, mapping, resection, span, tripod, unknowns, ways, zooming
+from engine.camera import adjust, bundle, diagnosis, equations, focal, lenses, mapping, resection, span, tripod, unknowns, ways, zooming
 from engine.contract.options import Solve
 from engine.geometry import lens
 from engine.geometry.pose import invert
@@ -98,6 +98,38 @@ def test_a_focal_length_for_each_view_must_be_worth_it(range_: float) -> None:
     tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=150).long(3)
     fixed, zoomed = (placed(tracks, poses, lens_, limit=4.0) for lens_ in (np.full(views, 480.0), zoom))
     assert zooming.worth(fixed, zoomed, tracks, 0.3) == (range_ > 0)
+
+
+def test_a_lens_that_breathes_zooms(tmp_path: Path, monkeypatch) -> None:
+    """A focus pull changes the focal length by some 4 %. Where a fixed lens has gone astray, the lens would seem to zoom by less, but much is explained."""
+    lens_ = 560 * 1.045 ** np.clip(np.linspace(-1, 2, VIEWS), 0, 1)
+    tracks = make(path(VIEWS), lens_, distortion=(0, 0, 0, 0), points=300).long(3)
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    fixed = ways.travelled(question, tracks, diagnosis.look(tracks, VIEWS, SIZE), False)
+    assert span._if_it_zoomed(fixed, 0.3)[1] < span.LESS
+    monkeypatch.setattr(span, "_if_it_zoomed", lambda *a: (np.linspace(0, 0.02, VIEWS), 0.8))
+    answer = span._or_zoomed(question, tracks, fixed.diagnosis, fixed)
+    assert answer.lens == "zoom" and judge(answer, path(VIEWS), lens_).focal_percent < 2
+
+
+def test_a_map_that_began_with_a_wrong_lens_is_begun_again(tmp_path: Path) -> None:
+    poses, right = path(VIEWS), np.full(VIEWS, 2.3 * SIZE[0])
+    tracks = make(poses, right, distortion=(0, 0, 0, 0), points=200).long(3)
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    wrong = replace(span._by_lens(question, tracks, diagnosis.look(tracks, VIEWS, SIZE), 0.3 * SIZE[0]), lens="fixed")
+    answer = span._begun_again(question, tracks, wrong.diagnosis, wrong)
+    assert judge(wrong, poses, right).ate_percent > 1 and wrong.miss > 2 * answer.miss
+    assert judge(answer, poses, right).focal_percent < 2 and judge(answer, poses, right).ate_percent < 0.3
+
+
+def test_a_zoom_goes_on_from_the_poses_of_a_fixed_lens_where_it_fits_better(tmp_path: Path, monkeypatch) -> None:
+    poses, zoom = path(VIEWS), 480 * np.exp(np.linspace(-0.2, 0.2, VIEWS))
+    tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=60).long(3)
+    fixed, right, wrong = (answered(state, tracks, state.errors(tracks) < 2) for state in (placed(tracks, poses, f) for f in (FIXED, zoom, zoom[::-1])))
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    for afresh, onward in ((wrong, right), (right, wrong)):
+        monkeypatch.setattr(ways, "travelled", lambda *asked, afresh=afresh, onward=onward: onward if fixed in asked else afresh)
+        assert span._zoomed(question, tracks, fixed.diagnosis, fixed) is right
 
 
 @pytest.mark.parametrize("range_", [0.0, 0.01, 0.1])
