@@ -74,7 +74,7 @@ def _errors(canvas: Canvas, box: Box, outcome: Outcome) -> None:
     x, y, w, h = _panel(canvas, box, "reprojection error in px (line) and tracks (bars) over the frames; distrusted frames in red")
     error = np.array([report["error"]["frames"].get(str(f), np.nan) or np.nan for f in frames], float)
     count = np.array([report["tracks"].get(str(f), 0) for f in frames], float)
-    top = max(1.0, float(np.nanmax(error)) * 1.15) if np.isfinite(error).any() else 1.0
+    top = _above(float(np.nanmax(error))) if np.isfinite(error).any() else 1.0
     across = x + 34 + (np.arange(len(frames)) + 0.5) / len(frames) * (w - 34)
     step = max(1, int((w - 34) / len(frames)) - 1)
     bad = set(report["distrust"])
@@ -87,10 +87,15 @@ def _errors(canvas: Canvas, box: Box, outcome: Outcome) -> None:
         if np.isfinite(a).all() and np.isfinite(b).all():
             cv2.line(canvas, tuple(a.astype(int).tolist()), tuple(b.astype(int).tolist()), PATH, 2, cv2.LINE_AA)
     for value in np.linspace(0, top, 5):
-        _write(canvas, f"{value:.1f}", (x, int(y + (h - 20) * (1 - value / top)) + 4), 0.38, DIM)
+        _write(canvas, f"{value:g}", (x, int(y + (h - 20) * (1 - value / top)) + 4), 0.38, DIM)
     for k in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 12)).astype(int)):
         _write(canvas, str(int(frames[k])), (int(across[k]) - 8, y + h), 0.38, DIM)
     _write(canvas, f"most tracks {int(count.max()) if len(count) else 0}", (x + w - 130, y - 12), 0.4, DIM)
+
+
+def _above(error: float) -> float:
+    """The top of a scale of four equal round steps, in px, that `error` stays below."""
+    return next(digit * 10.0**power for power in range(9) for digit in (1, 2, 4) if digit * 10.0**power > error)
 
 
 def _coverage(canvas: Canvas, box: Box, outcome: Outcome) -> None:
