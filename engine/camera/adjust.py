@@ -18,6 +18,7 @@ from .tracks import Tracks
 from .unknowns import Bundle, of_state, to_state
 
 SETTLED = 0.02  # growth of the log likelihood in a round that calls for no further one: a fifth of a standard error is left
+NEARLY, ROUGHLY = 0.1, 1.0  # the same where all is adjusted again with what fits better, and where it is only to be found what fits
 CREEPS = 1e-3  # the same of a zoom, whose many focal lengths gain little by little
 TRIES = {False: 6, True: 2}  # dampings, each ten times the last, that a step is tried with; it is rarely damping that a bent loss lacks
 BENT, CLOSE = 0.01, 1.0  # gain of a round, part of the cost or (a zoom, whose valley is long) of the log likelihood, below which the loss bends too
@@ -25,21 +26,17 @@ BENT, CLOSE = 0.01, 1.0  # gain of a round, part of the cost or (a zoom, whose v
 
 def refined(
     state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, free: tuple[int, ...], known: bool = False, rounds: int = 25,
-    zoom: bool = False,
+    zoom: bool = False, settled: float = SETTLED,
 ) -> State:
     """The state with poses, points and lens that minimise the Cauchy loss of the observations in `use` [N]; other points are lost."""
     use = tracks.shared(use & np.isfinite(state.points[tracks.track, 0]))
-    start, few, posed = of_state(state, tracks, use, len(tracks.track), known=known, free=free, zooming=zoom)
+    start, few = of_state(state, tracks, use, len(tracks.track), known=known, free=free, zooming=zoom)
     start = replace(start, usual=None, distortion=np.where(np.isin(np.arange(4), free), start.distortion, 0.0))
-    best = adjust(start, few, loss, rounds)
-    points = np.full_like(state.points, np.nan)
-    points[np.unique(tracks.track[use])] = best.points
-    state = replace(to_state(best, state, posed), points=points)
-    return state if known or zoom else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))
+    return to_state(adjust(start, few, loss, rounds, settled), replace(state, points=np.full_like(state.points, np.nan)))
 
 
-def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bundle:
-    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals."""
+def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25, settled: float = SETTLED) -> Bundle:
+    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, until a round gains less than `settled`."""
     damping, best, near = 1e-6, _cost(bundle, tracks, loss), False
     for _ in range(rounds):
         system, start = System(bundle, tracks, loss, near), damping
@@ -57,7 +54,7 @@ def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25) -> Bun
         told, gain = (best - cost) / (2 * system.spread * system.length), (best - cost) / best
         bundle, best, near = trial, cost, told < CLOSE if bundle.zooming else gain < BENT
         damping = damping if damping > start else max(damping / 10, 1e-10)
-        if told < (SETTLED if not bundle.zooming else CREEPS):
+        if told < (settled if not bundle.zooming else CREEPS):
             break
     return bundle
 

@@ -66,19 +66,20 @@ def triangulated(state: State, tracks: Tracks, limit: float, parallax: float = 2
     Observations that disagree are left out one by one: the worst of each track in each round.
     """
     count = max(len(state.points), int(tracks.track.max(initial=-1)) + 1)
-    use = state.posed[tracks.view]
-    rays, place = state.rays(tracks), invert(state.pose)
+    use, rays, place = state.posed[tracks.view], state.rays(tracks), invert(state.pose)
+    points, error, open_ = np.full((count, 3), np.nan), np.full(len(use), np.inf), np.ones(count, bool)
     for _ in range(rounds):
-        rows = np.flatnonzero(use)
-        points = reprojection.triangulate(rays[rows], place, tracks.track[rows], tracks.view[rows], count)
-        found = replace(state, points=points)
-        error = found.errors(tracks)
+        rows = np.flatnonzero(open_[tracks.track])
+        seen, number = rows[use[rows]], np.cumsum(open_) - 1
+        points[open_] = reprojection.triangulate(rays[seen], place, number[tracks.track[seen]], tracks.view[seen], np.count_nonzero(open_))
+        error[rows] = replace(state, points=points).errors(tracks.where(rows))
         bad = use & (error > limit)
         if not bad.any():
             break
         worst = np.zeros(count)
         np.maximum.at(worst, tracks.track[use], np.minimum(error[use], 1e9))
-        use &= ~(bad & (error >= np.minimum(worst, 1e9)[tracks.track]))
+        out = bad & (error >= np.minimum(worst, 1e9)[tracks.track])
+        use, open_ = use & ~out, np.bincount(tracks.track[out], minlength=count) > 0
     good = error < limit
     seen = np.bincount(tracks.track[good], minlength=count)
     of_track = np.bincount(tracks.track[state.posed[tracks.view]], minlength=count)

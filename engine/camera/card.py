@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..store import beside
+from ..media.frames import write_png
 
 if TYPE_CHECKING:
     from .outcome import Outcome
@@ -29,8 +29,7 @@ def write(path: Path, outcome: Outcome) -> None:
     _errors(canvas, (EDGE, 120, WIDTH - 2 * EDGE, 270), outcome)
     _coverage(canvas, (EDGE, 410, half, 370), outcome)
     _from_above(canvas, (2 * EDGE + half, 410, half, 370), outcome)
-    with beside(path) as fresh:
-        fresh.write_bytes(cv2.imencode(".png", canvas, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes())
+    write_png(path, cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB))
 
 
 def _write(canvas: Canvas, text: str, at: tuple[int, int], size: float = 0.45, colour: tuple[int, int, int] = INK) -> None:

@@ -30,7 +30,7 @@ def path_sigmas(
     """
     some = spread(state, MOST)
     seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & fits & some[tracks.view])
-    bundle, few, _ = unknowns.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
+    bundle, few = unknowns.of_state(replace(state, posed=some), tracks, seen, PER_VIEW, zooming=zoom, known=known, free=(0,) if zoom else (0, 1))
     place = -np.einsum("vji,vj->vi", bundle.rotation, bundle.translation)
     length = float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum())
     if len(place) < 3 or length < 1e-9:

@@ -7,13 +7,14 @@ all that the tracks say, what fits is asked anew, and so on, until the lens stay
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, vector_from_rotation
 from . import equations, unknowns
-from .adjust import adjust
+from .adjust import NEARLY, adjust
 from .bundle import State, carrying, spread, triangulated
 from .tracks import Tracks
 
@@ -35,7 +36,7 @@ def sigma(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, zo
     """The standard error of the state's log focal length, by the observations in `fits` [N]."""
     some = spread(state, JUDGED)
     use = tracks.shared(fits & some[tracks.view])
-    there, few, _ = unknowns.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
+    there, few = unknowns.of_state(replace(state, posed=some), tracks, use, STEER, zooming=zoom, free=(0,) if zoom else state.bends)
     return equations.System(there, few, loss).focal_sigma()
 
 
@@ -51,24 +52,24 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     """
     if odd(state):
         state = replace(state, distortion=np.zeros(4))
-    some, error = replace(state, posed=spread(state, MOST)), 1.0
+    some, error = replace(state, posed=spread(state, MOST), points=np.full_like(state.points, np.nan)), 1.0
     for limit, per_view, times in WALKS:
         some, error = _at_rest(some, tracks, loss, limit, per_view, times)
     views = np.count_nonzero(state.posed)
     if views > MOST:
         some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
     full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
-    state, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, full, held=views > MOST)
+    state, *_ = _adjusted(some, tracks, loss, limit, full, held=views > MOST)
     return triangulated(state, tracks, limit), error
 
 
-def held(state: State, tracks: Tracks, loss: float, ratio: float) -> State:
-    """The state with its focal length times `ratio`, and all else as that lens would have it."""
-    some = replace(stretched(state, ratio), posed=spread(state, MOST))
+def held(state: State, tracks: Tracks, loss: float, ratio: float) -> Iterator[State]:
+    """The state with its focal length times `ratio`, and all else ever nearer to what that lens would have it."""
+    some, least = replace(stretched(state, ratio), posed=spread(state, MOST)), WALKS[-1][0]
     for limit, per_view, times in WALKS:
         for _ in range(times - 1):
-            some, *_ = _adjusted(triangulated(some, tracks, limit), tracks, loss, limit, per_view, held=True)
-    return triangulated(some, tracks, limit)
+            some, *_ = _adjusted(some, tracks, loss, limit, per_view, held=True)
+            yield triangulated(some, tracks, least)
 
 
 def scatter(state: State, tracks: Tracks, loss: float, sigma: float) -> float:
@@ -84,7 +85,7 @@ def scatter(state: State, tracks: Tracks, loss: float, sigma: float) -> float:
     first, limit = np.random.default_rng(0).random(int(few.track.max()) + 1) < 0.5, WALKS[0][0]
     for side in (first, ~first):
         half = few.where(side[few.track]).long(3)
-        there, _ = _at_rest(replace(some, points=some.points[:0]), half, loss, limit, 2 * HALF, HALF_TIMES, sigma)
+        there, _ = _at_rest(replace(some, points=np.full((int(half.track.max(initial=-1)) + 1, 3), np.nan)), half, loss, limit, 2 * HALF, HALF_TIMES, sigma)
         moved.append(np.log(there.focal[0] / state.focal[0]))
     return float(np.sqrt(np.mean(np.square(moved))))
 
@@ -115,7 +116,7 @@ def _at_rest(
     error = 1.0 if sigma is None else sigma
     for _ in range(times):
         before = state.focal[0]
-        state, best, few = _adjusted(triangulated(state, tracks, limit), tracks, loss, limit, per_view)
+        state, best, few = _adjusted(state, tracks, loss, limit, per_view)
         if sigma is None:
             error = equations.System(best, few, loss).focal_sigma() or 1.0
         if abs(np.log(state.focal[0] / before)) < CLOSE * error:
@@ -126,10 +127,13 @@ def _at_rest(
 def _adjusted(
     state: State, tracks: Tracks, loss: float, limit: float, per_view: int, held: bool = False
 ) -> tuple[State, unknowns.Bundle, Tracks]:
-    """The state adjusted by observations that miss by less than `limit` px, perhaps with its focal length held, and what was adjusted."""
-    seen = tracks.shared(np.isfinite(state.points[tracks.track, 0]) & (state.errors(tracks) < limit))
+    """The state adjusted by observations that miss points found anew by less than `limit` px, perhaps with its focal length held, and what was
+    adjusted. Points that the state has, which were adjusted before, are where it begins; others than it adjusts are lost."""
+    found = triangulated(state, tracks, limit)
+    seen = tracks.shared(np.isfinite(found.points[tracks.track, 0]) & (found.errors(tracks) < limit))
     # Long tracks are of what is far: a lens that they alone ask for is not that of the shot.
-    start, few, rows = unknowns.of_state(state, tracks, seen, per_view, mixed=True, known=held, free=state.bends)
-    best = adjust(replace(start, grain=float(np.sqrt(equations.spread(start, few, loss)))), few, loss, ROUNDS)
-    state = unknowns.to_state(best, state, rows)
-    return (state if held else replace(state, focal=np.full_like(state.focal, np.exp(best.log_focal[0])))), best, few
+    start, few = unknowns.of_state(found, tracks, seen, per_view, mixed=True, known=held, free=state.bends)
+    before = state.points[start.names]
+    start = replace(start, points=np.where(np.isfinite(before), before, start.points))
+    best = adjust(replace(start, grain=float(np.sqrt(equations.spread(start, few, loss)))), few, loss, ROUNDS, NEARLY)
+    return unknowns.to_state(best, replace(state, points=np.full_like(state.points, np.nan))), best, few

@@ -31,7 +31,7 @@ def choose(state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, kn
     """
     seen = np.bincount(tracks.view[use], minlength=len(state.posed)) > 0
     part = replace(state, posed=bundle.spread(replace(state, posed=state.posed & seen), MOST))
-    start, few, _ = unknowns.of_state(part, tracks, tracks.shared(use & part.posed[tracks.view]), PER_VIEW, known=known, free=(0, 1, 2, 3))
+    start, few = unknowns.of_state(part, tracks, tracks.shared(use & part.posed[tracks.view]), PER_VIEW, known=known, free=(0, 1, 2, 3))
     best = adjust.adjust(start, few, loss, ROUNDS)
     system = equations.System(best, few, loss, bent=True)
     last = np.eye(system.size)[-4:]
@@ -62,21 +62,21 @@ def _radial(state: State, bends: NDArray[np.float64], told: NDArray[np.float64],
 
 def adjusted(
     pycolmap: Any, state: State, tracks: Tracks, use: NDArray[np.bool_], loss: float, model: str,
-    known: bool = False, zoom: bool = False, rounds: int = 25,
+    known: bool = False, zoom: bool = False, rounds: int = 25, settled: float = adjust.SETTLED,
 ) -> State:
     """Poses, points and lens that minimise a Cauchy loss of the reprojection error of the observations in `use` [N].
 
     By our own adjustment while all its views fit into one small matrix; by pycolmap's beyond, and for a zoom that it has mapped, where it
     gets further along the valley of lenses and depths that explain alike.
     """
-    if short(state) and not (zoom and pycolmap):
-        return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds, zoom)
+    if short(np.count_nonzero(state.posed)) and not (zoom and pycolmap):
+        return adjust.refined(state, tracks, use, loss, MODELS[model], known, rounds, zoom, settled)
     return bundle.adjusted(pycolmap, state, tracks, use, loss, model, known, zoom, rounds, fixed=model == "OPENCV")
 
 
-def short(state: State) -> bool:
-    """Whether all views fit into one small matrix."""
-    return 6 * np.count_nonzero(state.posed) + 5 <= DENSE
+def short(views: int) -> bool:
+    """Whether so many views fit into one small matrix."""
+    return 6 * views + 5 <= DENSE
 
 
 def unlikely(error: NDArray[np.float64], loss: float) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import focal, keyframes, lenses, pairs, resection
+from .adjust import ROUGHLY
 from .bundle import State, carrying, triangulated
 from .tracks import Tracks
 
@@ -64,7 +65,7 @@ def write_job(folder: Path, job: Job, tracks: Tracks, start: State | None = None
 def solved(job: Job, tracks: Tracks, start: State | None, keys: list[int] | None, say: Callable[[str], None]) -> Found | None:
     """A short shot's answer, mapped by resection or from a `start` and its `keys`; None where that is weak, or for the child to do."""
     empty = blank(job, tracks)
-    if not lenses.short(replace(empty, posed=~empty.posed)):
+    if not lenses.short(job.views):
         return None
     if start is not None:
         return _adjusted(None, job, tracks, start, keys or [], say)
@@ -193,7 +194,7 @@ def _completed(pycolmap: Any, job: Job, state: State, tracks: Tracks, use: NDArr
     state = resection.completed(triangulated(state, still, COARSE), still)
     state = triangulated(state, still, COARSE)
     chosen = carrying(still, state.errors(still) < COARSE, PER_VIEW[0] // 2)
-    state = lenses.adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12)
+    state = lenses.adjusted(pycolmap, state, still, chosen, job.loss, job.model, job.known, job.zoom, 12, ROUGHLY)
     state = resection.completed(triangulated(state, still, COARSE), still)
     state = triangulated(state, tracks, COARSE)
     return state, np.isfinite(state.points[tracks.track, 0])
@@ -211,12 +212,12 @@ def _finished(
         return state, fits, None
     if not job.zoom:
         model, state, error = lenses.choose(state, tracks, fits & np.isin(tracks.view, keys), job.loss, job.known)
-        if lenses.short(state):
+        if lenses.short(np.count_nonzero(state.posed)):
             rounds, loose = 12, not job.known and focal.loose(state, error and error / SURER)
     if loose:
         state, sigma = focal.settled(state, tracks, job.loss)
     else:
-        state = lenses.adjusted(pycolmap, state, tracks, carrying(tracks, fits, per_view(job.views)), job.loss, model, job.known, job.zoom, rounds)
+        state = lenses.adjusted(pycolmap, state, tracks, carrying(tracks, fits, PER_VIEW[0]), job.loss, model, job.known, job.zoom, rounds)
         state = triangulated(state, tracks, FINE)
     return state, state.errors(tracks) < FINE, sigma
 

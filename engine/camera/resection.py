@@ -76,10 +76,8 @@ def _grown(state: State, tracks: Tracks, keys: list[int], known: bool) -> State:
 
 def _adjusted(state: State, tracks: Tracks, known: bool, limit: float, least: int) -> State:
     use = tracks.shared(state.errors(tracks) < limit)
-    start, few, posed = unknowns.of_state(state, tracks, use, len(tracks.track), known=known)
-    state = unknowns.to_state(adjust.adjust(start, few, LOOSE, ROUNDS), state, posed)
-    focal = state.focal if known else np.full_like(state.focal, np.median(state.focal[posed]))
-    return triangulated(replace(state, focal=focal), tracks, limit, least=least)
+    start, few = unknowns.of_state(state, tracks, use, len(tracks.track), known=known)
+    return triangulated(unknowns.to_state(adjust.adjust(start, few, LOOSE, ROUNDS, adjust.ROUGHLY), state), tracks, limit, least=least)
 
 
 def completed(state: State, tracks: Tracks) -> State:

@@ -62,15 +62,15 @@ def told(
         use = tracks.shared(state.errors(straight) < limit)
         if use.sum() < LEAST:
             return replace(start, sigma=UNKNOWN), state, state
-        bundle, few, posed = unknowns.of_state(
+        bundle, few = unknowns.of_state(
             state, straight, use, PER_VIEW, zooming=zoom, known=known, turning=turning, free=(0,) if zoom or turning else (0, 1),
         )
-        late = _slope(state, replace(few, view=posed[few.view]), bundle.points[few.track], share, start.axis)
-        plain = plain or unknowns.to_state(adjust(bundle, few, loss, ROUNDS), state, posed)
+        late = _slope(state, replace(few, view=bundle.views[few.view]), bundle.points[few.track], share, start.axis)
+        plain = plain or unknowns.to_state(adjust(bundle, few, loss, ROUNDS), state)
         best = adjust(replace(bundle, late=late), few, loss, ROUNDS)
         sigma = equations.System(best, few, loss).readout_sigma() or UNKNOWN
         share = float(np.clip(share + best.readout, -MOST, MOST))
-        state = unknowns.to_state(best, state, posed)
+        state = unknowns.to_state(best, state)
         if abs(best.readout) < STILL or abs(share) < 2 * sigma:
             break
     return Readout(share, sigma, start.axis), plain or state, state

@@ -16,7 +16,8 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 SUSPECT = 1.2  # px of mean error over all still tracks
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
-LEFT = 1.8  # what turns leave, in units of what any travel would leave, above which travel is tried: 1.7 to 2.2 where a camera only turns
+# What turns leave, in units of what any travel would leave, above which travel is tried, and tried at any cost: 1.7 to 2.2 where a camera only turns.
+LEFT, MUCH = 1.8, 2.5
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more
@@ -107,8 +108,8 @@ def _weighed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fix
     off = float(np.log(np.median(fixed.state.focal) / expected))
     if fixed.lens != "fixed" or fixed.doubt or abs(off) < np.log(ODD):
         return fixed
-    nearer = focal.held(fixed.state, fixed.tracks, question.options.loss, ODD ** -np.sign(off))
-    if missed(nearer, fixed.tracks) > NEARER * fixed.miss:
+    miss, nearer = fixed.miss, focal.held(fixed.state, fixed.tracks, question.options.loss, ODD ** -np.sign(off))
+    if all(missed(state, fixed.tracks) > NEARER * miss for state in nearer):
         apart = _other_world(question, tracks, found, fixed, expected)
         if not apart:
             return fixed
@@ -196,10 +197,11 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
     """A tripod, unless turns leave much that a little travel explains, and that travel is known."""
     turned = ways.turned(question, tracks, found)
     stays = turned.state.errors(tracks)[~tracks.moving]
-    if np.quantile(np.minimum(stays, mapping.COARSE), 0.8) < LEFT * found.lined * question.size[0]:
+    much = np.quantile(np.minimum(stays, mapping.COARSE), 0.8) / (max(found.lined, 1e-9) * question.size[0])
+    if much < LEFT:
         return turned
     try:
-        free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False))
+        free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False, turned=turned if much < MUCH else None))
     except (ShotFailure, ChildFailure):
         return turned
     gone = free.state.errors(tracks)[~tracks.moving]

@@ -11,7 +11,7 @@ from ..geometry.evenly import evenly
 from ..geometry.pose import pose
 from ..geometry.reprojection import sum_by
 from . import bundle, equations, lenses, unknowns
-from .adjust import adjust
+from .adjust import NEARLY, ROUGHLY, adjust
 from .bundle import State
 from .diagnosis import rotation_between
 from .tracks import Tracks
@@ -36,19 +36,20 @@ def solve(
     guesses = (focal,) if known else (focal, *(share * size[0] for share in STARTS))
     count, usual = len(np.unique(still.track)), float(np.log(unknowns.WIDTHS * size[0]))
     starts, posed = _chained(still, views, size, np.array(guesses), zoom)
-    starts = [replace(start, zooming=zoom, known=known, free=(), usual=usual) for start in starts]
+    seen = posed[tracks.view] & ~tracks.moving
+    starts = [replace(start, zooming=zoom, known=known, free=(), usual=usual, points=_directions(start, tracks, seen)) for start in starts]
 
     def unlikely(start: unknowns.Bundle) -> float:
         error = np.linalg.norm(start.residuals(still), axis=1)[posed[still.view]]
         unusual = 0.5 * ((float(np.mean(start.log_focal)) - usual) / equations.USUAL) ** 2  # decides between focal lengths that fit alike
         return count * lenses.unlikely(error, loss) + unusual
 
-    for stage, left in (((30.0, 6), LEFT), ((8.0, 8), 1)):
-        starts = [_refined(start, tracks, posed, loss, (stage,), PER_VIEW // 3)[0] for start in starts]
+    for limit, rounds, left in ((30.0, 6, LEFT), (8.0, 8, 1)):
+        starts = [_refined(start, tracks, posed, loss, limit, rounds, PER_VIEW // 3, ROUGHLY)[0] for start in starts]
         starts = sorted(starts, key=unlikely)[:left]
-    start = replace(starts[0], free=(0,) if bends else ())
-    start, keep, sigma = _refined(start, tracks, posed, loss, ((4.0, 10), (FITS, 20)), PER_VIEW)
-    start = replace(start, points=_directions(start, tracks, keep))
+    start, *_ = _refined(replace(starts[0], free=(0,) if bends else ()), tracks, posed, loss, 4.0, 10, PER_VIEW, ROUGHLY)
+    start, keep, few = _refined(start, tracks, posed, loss, FITS, 20, PER_VIEW, NEARLY)
+    sigma = equations.System(*_alone(start, few), loss).focal_sigma(2 * start.centre[0] * equations.ASIDE)
     error = np.linalg.norm(start.residuals(tracks), axis=1)
     seen = np.bincount(tracks.track[posed[tracks.view]], minlength=len(start.points))
     fits = keep & (error < FITS)
@@ -59,22 +60,21 @@ def solve(
 
 
 def _refined(
-    start: unknowns.Bundle, tracks: Tracks, posed: NDArray[np.bool_], loss: float, stages: tuple[tuple[float, int], ...], per_view: int
-) -> tuple[unknowns.Bundle, NDArray[np.bool_], float | None]:
-    """Adjusted in stages of (error px within which observations count, rounds)."""
-    keep, sigma = posed[tracks.view] & ~tracks.moving, None
-    for limit, rounds in stages:
-        start = replace(start, points=_directions(start, tracks, keep))
-        error = np.linalg.norm(start.residuals(tracks), axis=1)
-        ahead = np.einsum("nj,nj->n", start.rotation[tracks.view][:, 2], start.points[tracks.track]) > 0.05
-        keep = posed[tracks.view] & ahead & (error < limit)
-        few = tracks.where(bundle.carrying(tracks, keep, per_view))
-        number, again = np.unique(few.track, return_inverse=True)
-        few = replace(few, track=again)
-        small = adjust(replace(start, points=start.points[number]), few, loss, rounds)
-        sigma = equations.System(small, few, loss).focal_sigma(2 * start.centre[0] * equations.ASIDE)
-        start = replace(small, points=start.points)
-    return start, keep, sigma
+    start: unknowns.Bundle, tracks: Tracks, posed: NDArray[np.bool_], loss: float, limit: float, rounds: int, per_view: int, settled: float
+) -> tuple[unknowns.Bundle, NDArray[np.bool_], Tracks]:
+    """Adjusted by `per_view` of each view's observations that miss by less than `limit` px; all of these [N]; and those that were asked."""
+    error = np.linalg.norm(start.residuals(tracks), axis=1)
+    ahead = np.einsum("nj,nj->n", start.rotation[tracks.view][:, 2], start.points[tracks.track]) > 0.05
+    keep = posed[tracks.view] & ahead & (error < limit)
+    few = tracks.where(bundle.carrying(tracks, keep, per_view))
+    best = adjust(*_alone(start, few), loss, rounds, settled)
+    return replace(best, points=_directions(best, tracks, keep)), keep, few
+
+
+def _alone(start: unknowns.Bundle, tracks: Tracks) -> tuple[unknowns.Bundle, Tracks]:
+    """The bundle with the points of these tracks alone, and these, numbered afresh."""
+    number, again = np.unique(tracks.track, return_inverse=True)
+    return replace(start, points=start.points[number]), replace(tracks, track=again)
 
 
 def _chained(tracks: Tracks, views: int, size: tuple[int, int], focal: Array, zoom: bool) -> tuple[list[unknowns.Bundle], NDArray[np.bool_]]:

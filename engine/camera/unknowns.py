@@ -17,6 +17,7 @@ from .bundle import State, carrying
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 WIDTHS = 0.85  # a usual focal length of moving pictures
 
 
@@ -39,6 +40,8 @@ class Bundle:
     grain: float | None = None  # px of noise against which that is weighed; the scale of the loss where it is None
     late: Array | None = None  # [N, 2] px by which an observation lies further on for each frame's time of readout, where that is adjusted
     readout: float = 0.0  # in frames' times, beyond what the observations are already freed of
+    views: Index | None = None  # [V] which views of a state these are
+    names: Index | None = None  # [P] which of its tracks have these points
 
     @property
     def own(self) -> int:
@@ -115,23 +118,25 @@ class Bundle:
 
 def of_state(
     state: State, tracks: Tracks, use: NDArray[np.bool_], per_view: int, mixed: bool = False, **more: Any
-) -> tuple[Bundle, Tracks, NDArray[np.int64]]:
-    """A travelling bundle of `per_view` observations in `use` [N] of each posed view, those observations, and which views these are."""
+) -> tuple[Bundle, Tracks]:
+    """A travelling bundle of `per_view` observations in `use` [N] of each posed view, and those observations."""
     few = tracks.where(carrying(tracks, use & state.posed[tracks.view], per_view, mixed))
     posed = np.flatnonzero(state.posed)
     number, again = np.unique(few.track, return_inverse=True)
     few = replace(few, track=again, view=np.searchsorted(posed, few.view))
     start = Bundle(
         state.pose[posed, :3, :3], state.pose[posed, :3, 3], np.log(state.focal[posed]), state.distortion, state.points[number], state.centre,
-        usual=float(np.log(WIDTHS * max(state.size))), **more,
+        usual=float(np.log(WIDTHS * max(state.size))), views=posed, names=number, **more,
     )
-    return start, few, posed
+    return start, few
 
 
-def to_state(bundle: Bundle, state: State, posed: NDArray[np.int64]) -> State:
-    """The state with the poses and the lens of a bundle of its views `posed`; its points stay."""
-    matrices, focal = state.pose.copy(), state.focal.copy()
-    matrices[posed] = pose(bundle.rotation, bundle.translation)
-    if not bundle.known:
-        focal[posed] = np.exp(bundle.log_focal)
-    return replace(state, pose=matrices, focal=focal, distortion=bundle.distortion)
+def to_state(bundle: Bundle, state: State) -> State:
+    """The state with the poses, the lens and the points of a bundle that was made of it; what the bundle did not hold stays."""
+    matrices, focal, points = state.pose.copy(), state.focal.copy(), state.points.copy()
+    matrices[bundle.views], points[bundle.names] = pose(bundle.rotation, bundle.translation), bundle.points
+    if bundle.zooming:
+        focal[bundle.views] = np.exp(bundle.log_focal)
+    elif not bundle.known:
+        focal = np.full_like(focal, np.exp(bundle.log_focal[0]))
+    return replace(state, pose=matrices, focal=focal, distortion=bundle.distortion, points=points)

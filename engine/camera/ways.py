@@ -12,7 +12,7 @@ from .. import child
 from ..failures import ShotFailure
 from ..geometry.evenly import evenly
 from . import bundle, certainty, equations, focal, lenses, mapping, patches, resection, tripod, unknowns
-from .adjust import adjust, refined
+from .adjust import NEARLY, adjust, refined
 from .answer import Question, Solved, missed, strayed, unsolved
 from .bundle import State
 from .diagnosis import Diagnosis
@@ -25,6 +25,7 @@ CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before 
 # Straight ahead, a lens that grows by more and a drive that slows down look alike: log focal may change from first to last by what its mean is
 # not known to. The drive is then bent as 1 / (1 + x), by this part of its length (root mean square of a parabola about its line, 180 ** -0.5).
 BOW = 0.075
+DEEP, NUDGES = 0.5, 20  # sigma of the log of those depths by chance, and rounds of adjustment from there
 MENDED, MENDABLE = 0.5, 400  # part of the views that may have to be placed anew, and views of a shot of which that is tried
 SHARP, SHARPENING = 1 / 3, 10  # scale of the last loss, in those of all before, and its rounds
 BLUNTER = 1.02  # part of the error that it may leave: beyond, its lens is too poor
@@ -32,12 +33,18 @@ STANDS = 1.15  # part of the error that one pose for all frames may leave more t
 TOLD = 0.05  # standard error of log focal length that a file's word is given
 
 
-def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, start: Solved | None = None) -> Solved:
-    """A camera that travels, mapped afresh or from the poses of a `start`."""
+def travelled(
+    question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, start: Solved | None = None, turned: Solved | None = None
+) -> Solved:
+    """A camera that travels, mapped afresh or from the poses of a `start`; where a short shot's own mapping is weak, from one that `turned`
+    and explains nearly all, without the child's seconds."""
     options, views, job = question.options, question.views, job_of(question, zoom)
     known = job.known
     begun = (start.state, start.keys) if start else (None, None)
-    state, fits, keys, way, sigma = mapping.solved(job, tracks, *begun, lambda line: question.step()) or _by_child(question, job, tracks, *begun)
+    mapped = mapping.solved(job, tracks, *begun, lambda line: question.step())
+    if mapped is None and turned and lenses.short(views):
+        mapped = _nudged(question, job, turned)
+    state, fits, keys, way, sigma = mapped or _by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views):
         raise unsolved(int(state.posed.sum()), views)
     way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
@@ -60,6 +67,19 @@ def travelled(question: Question, tracks: Tracks, found: Diagnosis, zoom: bool, 
     if sigma is not None and not known:
         sigma = float(np.linalg.norm([sigma, aside, focal.FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def _nudged(question: Question, job: mapping.Job, turned: Solved) -> mapping.Found | None:
+    """A short shot solved from the poses of a camera that only `turned`: from no travel and depths by chance all finds its place, where there
+    is a little travel (Yu and Gallup 2014, 3D reconstruction from accidental motion)."""
+    tracks, loss = turned.tracks, question.options.loss
+    depth = np.exp(np.random.default_rng(0).normal(0, DEEP, len(turned.state.points)))
+    use = bundle.carrying(tracks, turned.fits & ~tracks.moving, STEER)
+    state = replace(turned.state, points=turned.state.points * depth[:, None])
+    state = refined(state, tracks, use, loss, state.bends, True, NUDGES, settled=NEARLY)
+    found = mapping.solved(job, tracks, state, turned.keys, lambda line: question.step())
+    way = "small moves about its turns"
+    return found and (*found[:3], way, found[4])
 
 
 def job_of(question: Question, zoom: bool) -> mapping.Job:
@@ -131,12 +151,12 @@ def _settled(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float)
 
 def zoomed(state: State, tracks: Tracks, fits: NDArray[np.bool_], loss: float, rounds: int, per_view: int) -> State:
     """The state after `rounds` of our own adjustment, by `per_view` observations in `fits` [N], with a focal length for each view."""
-    start, few, posed = unknowns.of_state(state, tracks, tracks.shared(fits), per_view, zooming=True)
+    start, few = unknowns.of_state(state, tracks, tracks.shared(fits), per_view, zooming=True)
     try:
-        return unknowns.to_state(adjust(start, few, loss, rounds), state, posed)
+        return unknowns.to_state(adjust(start, few, loss, rounds), state)
     except MemoryError:
         raise ShotFailure(
-            "too-long", "The camera cannot be solved.", f"A focal length for each of {len(posed)} frames at once does not fit into memory.",
+            "too-long", "The camera cannot be solved.", f"A focal length for each of {np.count_nonzero(state.posed)} frames at once does not fit into memory.",
             "Solve a shorter part, or take the lens as fixed.", {"solve": {"lens": "fixed"}},
         ) from None
 

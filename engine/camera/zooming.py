@@ -38,7 +38,7 @@ def worth(fixed: State, zoomed: State, tracks: Tracks, loss: float) -> bool:
     few, best = tracks, []
     use = (fixed.errors(tracks) < AGREES) & (zoomed.errors(tracks) < AGREES)
     for state, more in ((zoomed, {"zooming": True}), (fixed, {"free": fixed.bends})):
-        start, few, _ = unknowns.of_state(replace(state, posed=posed), tracks, tracks.shared(use & posed[tracks.view]), PER_VIEW, **more)
+        start, few = unknowns.of_state(replace(state, posed=posed), tracks, tracks.shared(use & posed[tracks.view]), PER_VIEW, **more)
         best.append(adjust(start, few, loss, ROUNDS))
     error = [np.linalg.norm(bundle.residuals(few), axis=1) for bundle in best]
     alike = min(_alike(best[0], few, loss), repeats(few))

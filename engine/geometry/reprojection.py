@@ -26,19 +26,20 @@ def triangulate(rays: Array, world_from_camera: Array, point: Index, view: Index
     Minimises the squared distance to each ray (Hartley & Sturm's midpoint for any number of views).
     """
     pose, ray = world_from_camera[:, :3].transpose(1, 2, 0).take(view, 2), np.ascontiguousarray(rays.T)  # what belongs to one ray comes last
-    line = pose[:, 0] * ray[0] + pose[:, 1] * ray[1] + pose[:, 2] * ray[2]
-    line /= np.sqrt((line * line).sum(0))
-    across = np.eye(3)[:, :, None] - line[:, None] * line[None]
-    if weight is not None:
-        across = across * weight
-    normal, right = np.empty((count, 3, 3)), np.empty((count, 3))
-    for i in range(3):
-        right[:, i] = np.bincount(point, (across[i] * pose[:, 3]).sum(0), count)
-        for j in range(i + 1):
-            normal[:, i, j] = normal[:, j, i] = np.bincount(point, across[i, j], count)
-    stiff = np.linalg.eigvalsh(normal)[:, 0] > 1e-9 * np.maximum(np.trace(normal, axis1=1, axis2=2), 1e-12)
-    safe = np.where(stiff[:, None, None], normal, np.eye(3))
-    return np.where(stiff[:, None], np.linalg.solve(safe, right[:, :, None])[:, :, 0], np.nan)
+    line, place = pose[:, 0] * ray[0] + pose[:, 1] * ray[1] + pose[:, 2] * ray[2], pose[:, 3]
+    line /= np.sqrt(line[0] ** 2 + line[1] ** 2 + line[2] ** 2)
+    foot = place - line * (line[0] * place[0] + line[1] * place[1] + line[2] * place[2])
+    share = 1.0 if weight is None else weight
+    right = np.array([np.bincount(point, share * foot[i], count) for i in range(3)])
+    pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    xx, xy, xz, yy, yz, zz = (np.bincount(point, share * (float(i == j) - line[i] * line[j]), count) for i, j in pairs)
+    # The adjugate of the normal matrix; where rays are nearly parallel, its trace is the product of the two greater eigenvalues.
+    minors = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy, xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    a, b, c, d, e, f = minors
+    volume = xx * a + xy * b + xz * c
+    stiff = volume > 1e-9 * np.maximum(xx + yy + zz, 1e-12) * (a + d + f)
+    x, y, z = right / np.where(stiff, volume, np.nan)
+    return np.stack([a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z], 1)
 
 
 def parallax(points: Array, place: Array, point: Index, view: Index) -> Array:

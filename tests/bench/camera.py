@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from engine import device  # noqa: E402
 
 device.one_thread_products()  # as the engine does, before numpy comes
+device.keep_memory()
 
 import kinect  # noqa: E402
 import numpy as np  # noqa: E402

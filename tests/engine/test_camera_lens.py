@@ -77,7 +77,7 @@ def test_a_zoom_is_brought_back_along_the_valley_in_a_few_rounds(monkeypatch) ->
     far = bundle.triangulated(focal.stretched(truth, 1.5), tracks, 3.0)
     use = far.errors(tracks) < 3.0
     use &= np.bincount(tracks.track[use], minlength=len(far.points))[tracks.track] >= 2
-    start, few, _ = unknowns.of_state(far, tracks, use, 120, zooming=True)
+    start, few = unknowns.of_state(far, tracks, use, 120, zooming=True)
     best = adjust.adjust(start, few, 0.3, 15)
     sigma = equations.System(best, few, 0.3).focal_sigma()
     assert sigma < 0.1 and abs(float((best.log_focal - np.log(zoom)).mean())) < 2 * sigma
@@ -166,7 +166,7 @@ def test_a_principal_point_aside_is_foreseen() -> None:
     poses = path(VIEWS)
     tracks = make(poses, FIXED, points=200).long(3)
     state = placed(tracks, poses, FIXED, (-0.05, 0, 0, 0))
-    start, few, _ = unknowns.of_state(state, tracks, tracks.shared(np.isfinite(state.points[tracks.track, 0])), 120)
+    start, few = unknowns.of_state(state, tracks, tracks.shared(np.isfinite(state.points[tracks.track, 0])), 120)
     best, away = (adjust.adjust(start, replace(few, xy=few.xy + [px, 0.0]), 0.3) for px in (0.0, 6.0))
     system = equations.System(best, few, 0.3)
     foreseen = 6.0 * float(system.by_centre()[0] @ system.focal_pick())
@@ -201,7 +201,7 @@ def test_a_lens_is_no_surer_than_the_parts_of_the_picture_agree() -> None:
         slips = np.random.default_rng(seed).normal(0, 0.5, (3, equations.PARTS, equations.PARTS, 2))
         time = np.linspace(-1, 1, VIEWS)[calm.view, None]
         tracks = replace(calm, xy=calm.xy + sum(slips[k, part[:, 0], part[:, 1]] * time ** (k + 1) for k in range(3)))
-        start, few, _ = unknowns.of_state(truth, tracks, tracks.shared(truth.errors(tracks) < 3.0), 100, free=())
+        start, few = unknowns.of_state(truth, tracks, tracks.shared(truth.errors(tracks) < 3.0), 100, free=())
         best = adjust.adjust(start, few, 1.0)
         system = equations.System(best, few, 1.0)
         off.append(float(best.log_focal[0] - np.log(520)))
