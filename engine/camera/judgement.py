@@ -32,7 +32,8 @@ def report(
     count = np.bincount(row, minlength=total)
     error = np.bincount(row, residual, total) / np.maximum(count, 1)
     covered = _coverage(camera, row, xy)
-    distrust = _distrusted(camera, count, error, covered) | np.isin(camera.frame, about.get("astray", []))
+    starts = [span["first"] for span in about.get("spans", [])]
+    distrust = _distrusted(camera, count, error, covered, starts) | np.isin(camera.frame, about.get("astray", []))
     width = camera.size[0]
     good = camera.solved
     focal = camera.focal[good, 0] if good.any() else camera.focal[:, 0]
@@ -64,23 +65,27 @@ def _coverage(camera: Camera, row: NDArray[np.int64], xy: Array) -> Array:
     return seen.mean((1, 2))
 
 
-def _distrusted(camera: Camera, count: Array, error: Array, covered: Array) -> NDArray[np.bool_]:
+def _distrusted(camera: Camera, count: Array, error: Array, covered: Array, starts: list[int]) -> NDArray[np.bool_]:
     """Lost frames, frames held by too few tracks or too small a part of the picture, errors and jumps out of line."""
     good = camera.solved
     usual = float(np.median(error[good])) if good.any() else 0.0
     loud = error > max(3 * usual, 1.5e-3 * camera.size[0])
-    return ~good | (count < FEW) | (covered < NARROW) | loud | _jumps(camera)
+    return ~good | (count < FEW) | (covered < NARROW) | loud | _jumps(camera, starts)
 
 
-def _jumps(camera: Camera) -> NDArray[np.bool_]:
-    """Frames where the path breaks away from the line of its neighbours far more than it usually does."""
+def _jumps(camera: Camera, starts: list[int]) -> NDArray[np.bool_]:
+    """Frames where the path breaks away from the line of its neighbours far more than it usually does.
+
+    Across a cut, to where a span begins in a world of its own (frame numbers `starts`), there is no line.
+    """
     out = np.zeros(len(camera.frame), bool)
     rows = np.flatnonzero(camera.solved)
     if len(rows) < 8:
         return out
     place = camera.place[rows]
     bend = np.linalg.norm(place[2:] - 2 * place[1:-1] + place[:-2], axis=1)
-    even = (np.diff(rows)[1:] == 1) & (np.diff(rows)[:-1] == 1)
+    on = (np.diff(rows) == 1) & ~np.isin(camera.frame[rows[1:]], starts)
+    even = on[1:] & on[:-1]
     usual = np.median(bend) + 0.25 * np.median(np.linalg.norm(np.diff(place, axis=0), axis=1))
     out[rows[1:-1]] = even & (bend > 10 * usual + 1e-9)
     return out
@@ -99,11 +104,11 @@ def _warnings(report: dict[str, Any], error: Array, width: int) -> list[str]:
         found.append("the error is large for this picture size")
     sigma = report["focal"].get("sigma_percent")
     loose = sigma is not None and sigma > VAGUE
-    if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod" and not loose:  # else that is said below, in figures
+    path = report.get("path_sigma_percent", 0.0)
+    if report["parallax_degrees"] < 1.5 and report.get("motion") != "tripod" and not loose and path <= LOOSE:  # else that is said below, in figures
         found.append("little parallax: distances and focal length are loose")
     if report["points"] < 100:
         found.append("few points carry the solve")
-    path = report.get("path_sigma_percent", 0.0)
     if path > LOOSE:
         found.append(f"the camera's path is only known to {path:.1f} % of its length")
     drift = report.get("scale_drift_percent", 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
-from . import bundle, diagnosis, focal, mapping, rolling, smooth, unknowns, ways, zooming
+from . import bundle, diagnosis, focal, lenses, mapping, rolling, smooth, unknowns, ways, zooming
 from .answer import Question, Solved, left, missed, refuse
 from .bundle import State
 from .tracks import Tracks
@@ -35,6 +35,9 @@ def solve(question: Question) -> Solved:
     answer, period = ways.seen_sharper(question, _solved(question)), question.options.smooth
     if question.options.shutter != "global" and answer.diagnosis.kind != "motion":
         answer = rolling.straightened(question, answer)
+        if answer.motion == "tripod" and answer.doubt and answer.shift is not None:  # what the rows left may have looked like travel
+            again = _turned_or_travelled(question, answer.tracks, answer.diagnosis)
+            answer = replace(answer, doubt=again.doubt) if again.motion == "tripod" else answer
     answer = ways.sharpened(answer, question.options.loss)
     if period < 2:
         return answer
@@ -204,13 +207,24 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
         free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False, turned=turned if much < MUCH else None))
     except (ShotFailure, ChildFailure):
         return turned
-    gone = free.state.errors(tracks)[~tracks.moving]
-    seen = np.isfinite(gone)  # what is too far for its place to be told says nothing
-    if seen.mean() < 0.5 or np.minimum(gone[seen], mapping.COARSE).mean() > TRAVELS * np.minimum(stays[seen], mapping.COARSE).mean():
+    # Where there is little travel, most things are too far for a place that is any good: any that fits will do here.
+    gone = bundle.triangulated(free.state, tracks, mapping.COARSE, parallax=0.0).errors(tracks)[~tracks.moving]
+    gone = np.minimum(gone, left(free.state, tracks))
+    if not _travel_is_worth(turned, tracks, stays, gone, question.options.loss):
         return turned
-    if free.path is not None and free.path < KNOWN:
+    brought = np.minimum(gone, mapping.COARSE).mean() < TRAVELS * np.minimum(stays, mapping.COARSE).mean()
+    if brought and free.path is not None and free.path < KNOWN:
         return free
     return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little")
+
+
+def _travel_is_worth(turned: Solved, tracks: Tracks, stays: Array, gone: Array, loss: float) -> bool:
+    """Whether a place for each view explains more than so many numbers do by chance (Schwarz); px left of the still tracks by turns, and with travel."""
+    still = tracks.where(~tracks.moving)
+    use = (stays < zooming.AGREES) & (gone < zooming.AGREES)
+    start, few = unknowns.of_state(turned.state, still, still.shared(use), len(use))
+    count = np.count_nonzero(use) / zooming.alike(start, few, loss)
+    return lenses.worth(count * (lenses.unlikely(stays[use], loss) - lenses.unlikely(gone[use], loss)), 3 * len(start.rotation), int(count))
 
 
 def _unfit(answer: Solved) -> float:

@@ -78,6 +78,8 @@ def _nudged(question: Question, job: mapping.Job, turned: Solved) -> mapping.Fou
     state = replace(turned.state, points=turned.state.points * depth[:, None])
     state = refined(state, tracks, use, loss, state.bends, True, NUDGES, settled=NEARLY)
     found = mapping.solved(job, tracks, state, turned.keys, lambda line: question.step())
+    if found and found[1].mean() < ENOUGH:  # hardly anything has found a place: there is no travel to tell it by
+        raise unsolved(0, question.views)
     way = "small moves about its turns"
     return found and (*found[:3], way, found[4])
 
@@ -203,6 +205,7 @@ def turned(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
     question.step()
     if state.posed.sum() < max(3, ENOUGH * question.views) or fits.sum() < 8 * question.views:
         raise unsolved(int(state.posed.sum()), question.views)
+    sigma = sigma if sigma is None or known else float(np.hypot(sigma, focal.FOOTAGE))
     lens = "zoom" if zoom else "known" if known else "fixed"
     method = f"tripod: turns{' and zoom' if zoom else ''} of all frames adjusted together, no travel"
     return Solved(state, tracks, fits, found, method, "tripod", lens, sigma, _spread(state))

@@ -41,13 +41,13 @@ def worth(fixed: State, zoomed: State, tracks: Tracks, loss: float) -> bool:
         start, few = unknowns.of_state(replace(state, posed=posed), tracks, tracks.shared(use & posed[tracks.view]), PER_VIEW, **more)
         best.append(adjust(start, few, loss, ROUNDS))
     error = [np.linalg.norm(bundle.residuals(few), axis=1) for bundle in best]
-    alike = min(_alike(best[0], few, loss), repeats(few))
-    count = len(few.track) / alike
+    likeness = min(alike(best[0], few, loss), repeats(few))
+    count = len(few.track) / likeness
     gain = count * (unlikely(error[1], loss) - unlikely(error[0], loss))
-    return gain > 0.5 * _told_apart(best[0], few, loss, alike) * np.log(count)
+    return gain > 0.5 * _told_apart(best[0], few, loss, likeness) * np.log(count)
 
 
-def _alike(bundle: Bundle, tracks: Tracks, loss: float) -> float:
+def alike(bundle: Bundle, tracks: Tracks, loss: float) -> float:
     """Observations that tell as much as one would by itself: errors of a track that are alike from view to view tell the same again."""
     order = np.lexsort((tracks.view, tracks.track))
     error = bundle.residuals(tracks)

@@ -53,6 +53,16 @@ def as_colmap(folder: Path, camera: Camera) -> Path:
     return folder / "images.txt"
 
 
+def test_a_cut_is_no_jump(shot) -> None:
+    """Each span has a world of its own; within one, a leap is distrusted."""
+    camera = shot[2]
+    poses = camera.world_from_camera.copy()
+    poses[COUNT // 2 :, 0, 3] += 50.0
+    leapt = replace(camera, world_from_camera=poses)
+    first, again = int(camera.frame[0]), int(camera.frame[COUNT // 2])
+    assert judgement._jumps(leapt, [first]).any() and not judgement._jumps(leapt, [first, again]).any()
+
+
 def test_a_colmap_camera_takes_the_place_of_the_solve(shot, tmp_path: Path) -> None:
     root, _, camera = shot
     solved = run(solve, Solve(camera_file=str(as_colmap(tmp_path / "model", camera))), tmp_path, "solve", frames=root / "frames", movers=root / "movers")

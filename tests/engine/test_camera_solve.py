@@ -11,6 +11,7 @@ from camera_tracks import FIXED, SIZE, VIEWS, answered, judge, make, moment, pat
 
 from engine.camera import answer, bundle, certainty, diagnosis, equations, focal, mapping, pairs, resection, rolling, shutter, smooth, span, unknowns, ways
 from engine.camera.tracks import Tracks
+from engine.contract.options import Solve
 from engine.failures import ShotFailure
 from engine.geometry import lens
 from engine.geometry.pose import invert, pose, rotation_from_vector
@@ -86,12 +87,33 @@ def test_pairs_of_keyframes_tell_a_zoom(growth: float) -> None:
 def test_tripod_turns_without_travel(tmp_path: Path) -> None:
     poses = path(VIEWS, travel=0, turn=0.35)
     answer = solve(make(poses, FIXED), tmp_path)
-    assert answer.motion == "tripod" and answer.lens == "fixed" and answer.state.posed.all()
+    assert answer.motion == "tripod" and answer.lens == "fixed" and answer.state.posed.all() and not answer.doubt
     assert not answer.state.pose[:, :3, 3].any()
     turned = invert(answer.state.pose)
     shifted = pose(poses[:, :3, :3], np.arange(VIEWS)[:, None] * [1.0, 0, 0])
     assert compare(turned, shifted, answer.state.focal, FIXED).rotation_worst_degrees < 0.1
     assert np.abs(answer.state.focal / FIXED - 1).max() < 0.02
+
+
+@pytest.mark.parametrize("quiver", [0.0, 0.005])
+def test_travel_that_explains_little_is_a_doubt(quiver: float, tmp_path: Path, monkeypatch) -> None:
+    """Some mm are more than noise: where they bring too little for a path, turns are the answer, with a warning; of mere noise there is none."""
+    monkeypatch.setattr(span, "LEFT", 0.0)
+    monkeypatch.setattr(span, "TRAVELS", 0.0)
+    poses = path(VIEWS, travel=0, turn=0.35)
+    poses[:, :3, 3] += np.random.default_rng(3).normal(0, quiver, (VIEWS, 3))
+    answer = solve(make(poses, FIXED, noise=0.1, points=300), tmp_path)
+    assert answer.motion == "tripod" and ("travel a little" in answer.doubt) == (quiver > 0)
+
+
+def test_turns_that_find_no_travel_are_no_path(tmp_path: Path, monkeypatch) -> None:
+    """A rival of a tripod that places hardly any point is refused, not settled by what is left of it."""
+    tracks = make(path(VIEWS, travel=0, turn=0.35), FIXED, points=100).long(3)
+    question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    turned = ways.turned(question, tracks, diagnosis.look(tracks, VIEWS, SIZE))
+    monkeypatch.setattr(mapping, "solved", lambda *a: (turned.state, np.zeros(len(tracks.track), bool), [0], "given", None))
+    with pytest.raises(ShotFailure):
+        ways._nudged(question, ways.job_of(question, False), turned)
 
 
 def test_little_travel_is_no_tripod(tmp_path: Path) -> None:
