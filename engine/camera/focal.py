@@ -21,7 +21,7 @@ from .tracks import Tracks
 Array = NDArray[np.float64]
 MOST = 120  # views that are looked at
 WALKS = ((4.0, 100, 4), (2.0, 250, 3))  # px by which an observation may miss its point, observations of a view, adjustments at most
-FULL = 24000, 600  # observations of all views and of one, at last
+FULL = 24000  # observations of all views of a long shot, at last
 ROUNDS = 10  # of each adjustment
 LOOSE = 0.02  # standard error of log focal length above which it is looked at more closely
 JUDGED, STEER = 400, 120  # views and observations of each by which that is told: thousands would fill memory where a shot returns
@@ -58,9 +58,8 @@ def settled(state: State, tracks: Tracks, loss: float) -> tuple[State, float]:
     views = np.count_nonzero(state.posed)
     if views > MOST:
         some = replace(stretched(state, float(some.focal[0] / state.focal[0])), distortion=some.distortion)
-    full = min(FULL[1], max(FULL[0] // views, WALKS[0][1]))
-    state, *_ = _adjusted(some, tracks, loss, limit, full, held=views > MOST)
-    return triangulated(state, tracks, limit), error
+        some, *_ = _adjusted(some, tracks, loss, limit, max(FULL // views, WALKS[0][1]), held=True)
+    return triangulated(some, tracks, limit), error
 
 
 def held(state: State, tracks: Tracks, loss: float, ratio: float) -> Iterator[State]:

@@ -66,7 +66,7 @@ def _grown(state: State, tracks: Tracks, keys: list[int], known: bool) -> State:
             break
         state = resected(state, tracks, open_.pop(best))
         state = triangulated(state, tracks, WIDE, least=2)
-        if state.posed.sum() == adjusted_at:
+        if open_ and state.posed.sum() == adjusted_at:
             state, adjusted_at = _adjusted(state, tracks, known, WIDE, 2), 2 * adjusted_at
     if state.posed.sum() >= 3:
         for limit in (WIDE, NEAR):

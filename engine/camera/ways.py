@@ -189,7 +189,7 @@ def sharpened(answer: Solved, loss: float) -> Solved:
     else:
         known = answer.lens == "known"
         model, state, _ = lenses.choose(state, tracks, fits, sharp, known)
-        state = refined(state, tracks, bundle.carrying(tracks, fits, per_view), sharp, bundle.MODELS[model], known, SHARPENING)
+        state = refined(state, tracks, bundle.carrying(tracks, fits, per_view), sharp, bundle.MODELS[model], known, SHARPENING, settled=NEARLY)
     state = bundle.triangulated(state, tracks, mapping.FINE)
     sharper = replace(answer, state=state, fits=state.errors(tracks) < mapping.FINE)
     return sharper if sharper.miss < BLUNTER * answer.miss else answer

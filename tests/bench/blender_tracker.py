@@ -1,10 +1,10 @@
 """Blender's own tracker without a window, as an artist would press it: detect, follow both ways, solve, clean, solve. Runs in .venv-blender:
 
-    python tests/bench/blender_tracker.py FOLDER_OF_FRAMES OUT.json [SPACING]
+    python tests/bench/blender_tracker.py FOLDER_OF_FRAMES OUT.json [SPACING [EVERY]]
 
 Writes `found`: frame number -> [world_from_camera 4 x 4 in OpenCV axes, focal length in px], and how many `markers` that rests on.
 It starts from 35 mm on 36 mm and refines that.
-SPACING is the least distance of two markers where they are set, in parts of the width.
+SPACING is the least distance of two markers where they are set, in parts of the width; new ones are set on each EVERY-th frame.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from pathlib import Path
 
 import bpy
 
-EVERY = 12  # frames between two looks for new features
 
-
-def main(folder: Path, out: Path, spacing: float) -> None:
+def main(folder: Path, out: Path, spacing: float, every: int) -> None:
     """Track and solve the numbered pictures of a folder."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     names = sorted(folder.glob("*.png"))
@@ -38,7 +36,7 @@ def main(folder: Path, out: Path, spacing: float) -> None:
     settings.default_pattern_size, settings.default_search_size, settings.default_correlation_min = 21, 81, 0.75
     settings.default_motion_model, settings.default_pattern_match, settings.use_default_brute = "LocRot", "KEYFRAME", True
     with bpy.context.temp_override(window=window, screen=window.screen, area=area, region=region, scene=scene):
-        _follow(clip, scene, space, count, round(spacing * clip.size[0]))
+        _follow(clip, scene, space, count, round(spacing * clip.size[0]), every)
         _solve(clip, count)
     scale = clip.size[0] / lens.sensor_width
     first = int(names[0].stem)
@@ -51,8 +49,8 @@ def main(folder: Path, out: Path, spacing: float) -> None:
     out.write_text(json.dumps({"found": found, "markers": len(clip.tracking.tracks)}))
 
 
-def _follow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, space: bpy.types.Space, count: int, distance: int) -> None:
-    for frame in range(1, count, EVERY):
+def _follow(clip: bpy.types.MovieClip, scene: bpy.types.Scene, space: bpy.types.Space, count: int, distance: int, every: int) -> None:
+    for frame in range(1, count, every):
         for track in clip.tracking.tracks:
             track.select = False
         for backwards in (False, True) if frame > 1 else (False,):
@@ -98,5 +96,5 @@ def _once() -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.04)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.04, int(sys.argv[4]) if len(sys.argv) > 4 else 12)
     os._exit(0)  # bpy 4.5 hangs at the door when a timer is pending

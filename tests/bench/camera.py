@@ -6,8 +6,8 @@ A shot is one of the made ones, kitti, 7scenes, or the folder of a clip in 1_sta
 Prints one table row per shot and method: errors of path and turn (in brackets against a better truth: 7scenes' depth frames registered to
 each other, see kinect.py, and kitti's stored path from where its turn was measured), focal error, frames placed, CPU-seconds a frame
 (children included; ours: of the solve alone, then of frames, flow and movers), and whether a bad answer was warned of. With --keep, what is
-already in FOLDER is not made again; delete FOLDER/SHOT/solve after a change of the engine. Peers are sift, blender, and blender-few, with
-a quarter of the markers.
+already in FOLDER is not made again; delete FOLDER/SHOT/solve after a change of the engine. Peers are sift, blender, blender-few, with
+a quarter of the markers, and blender-often, which looks for new ones three times as often.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ from engine.stages import flow, frames, movers, solve  # noqa: E402
 
 FOOTAGE = ROOT.parent / "shared" / "clips"
 CLIPS = FOOTAGE / "3_gt"
-TRACKERS = {"blender": 0.04, "blender-few": 0.08}  # Blender's tracker by the distance of its markers in parts of the width
+# Blender's tracker by the distance of its markers in parts of the width, and the frames from one look for new ones to the next.
+TRACKERS = {"blender": (0.04, 12), "blender-few": (0.08, 12), "blender-often": (0.04, 4)}
 STORED = "kitti", "7scenes"  # whose true path comes from another sensor
 TURNS = 11  # frame from which on kitti's stored turn was measured; before, its rate stays the same to 0.001 degrees
 FAR, ASTRAY = 2.0, 10.0  # % of the path and of the focal length from which an answer is a bad one
@@ -208,9 +209,9 @@ def theirs(name: str, peer: str, root: Path, truth: Poses, factor: float, total:
     """The rows of a peer: sift with its two ways of mapping, or one of TRACKERS."""
     room = root / peer
     if peer in TRACKERS:
-        ways = {"blender": f"Blender's tracker, {TRACKERS[peer]:.0%}"}
+        ways = {"blender": "Blender's tracker, {:.0%}, every {}".format(*TRACKERS[peer])}
         script = [str(ROOT / ".venv-blender/bin/python"), str(ROOT / "tests/bench/blender_tracker.py")]
-        order = [*script, str(root / "frames"), str(room / "blender.json"), str(TRACKERS[peer])]
+        order = [*script, str(root / "frames"), str(room / "blender.json"), *map(str, TRACKERS[peer])]
     else:
         ways = {way: f"pycolmap SIFT, {way}" for way in ("incremental", "global")}
         order = [sys.executable, "-c", SIFT, str(root / "frames"), str(room)]
