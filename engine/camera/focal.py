@@ -16,6 +16,7 @@ from ..geometry.pose import invert, mean_rotation, pose, rotation_from_vector, v
 from . import equations, unknowns
 from .adjust import NEARLY, adjust
 from .bundle import State, carrying, spread, triangulated
+from .refusals import unsolved
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -127,9 +128,14 @@ def _adjusted(
     state: State, tracks: Tracks, loss: float, limit: float, per_view: int, held: bool = False
 ) -> tuple[State, unknowns.Bundle, Tracks]:
     """The state adjusted by observations that miss points found anew by less than `limit` px, perhaps with its focal length held, and what was
-    adjusted. Points that the state has, which were adjusted before, are where it begins; others than it adjusts are lost."""
+    adjusted. Points that the state has, which were adjusted before, are where it begins; others than it adjusts are lost.
+
+    Raises the failure of a mapping that fell apart where nothing fits.
+    """
     found = triangulated(state, tracks, limit)
     seen = tracks.shared(np.isfinite(found.points[tracks.track, 0]) & (found.errors(tracks) < limit))
+    if not seen.any():
+        raise unsolved(0, len(state.posed))
     # Long tracks are of what is far: a lens that they alone ask for is not that of the shot.
     start, few = unknowns.of_state(found, tracks, seen, per_view, mixed=True, known=held, free=state.bends)
     before = state.points[start.names]

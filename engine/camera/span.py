@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
 from . import bundle, diagnosis, focal, lenses, mapping, rolling, smooth, unknowns, ways, zooming
-from .answer import Question, Solved, left, missed, refuse
+from .answer import Question, Solved, left, missed
 from .bundle import State
+from .refusals import refuse
 from .tracks import Tracks
 
 Array = NDArray[np.float64]
@@ -126,9 +127,9 @@ def _other_world(question: Question, tracks: Tracks, found: diagnosis.Diagnosis,
     """How far in log focal length a solve ends that begins with the `expected` one, where it explains nearly as much; else 0."""
     try:
         held = _by_lens(question, tracks, found, expected)
+        other, _ = focal.settled(held.state, tracks, question.options.loss)
     except (ShotFailure, ChildFailure):
         return 0.0
-    other, _ = focal.settled(held.state, tracks, question.options.loss)
     apart = float(abs(np.log(np.median(other.focal) / np.median(fixed.state.focal))))
     return 0.0 if apart < SAME or missed(other, fixed.tracks) > NEARLY * fixed.miss else apart
 

@@ -13,9 +13,10 @@ from ..failures import ShotFailure
 from ..geometry.evenly import evenly
 from . import bundle, certainty, equations, focal, lenses, mapping, patches, resection, tripod, unknowns
 from .adjust import NEARLY, adjust, refined
-from .answer import Question, Solved, missed, strayed, unsolved
+from .answer import Question, Solved, missed, strayed
 from .bundle import State
 from .diagnosis import Diagnosis
+from .refusals import unsolved
 from .tracks import Tracks
 
 ENOUGH = 0.3  # part of the views that must be posed

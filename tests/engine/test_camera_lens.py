@@ -11,6 +11,7 @@ from camera_tracks import FIXED, SIZE, VIEWS, ahead, answered, judge, make, path
 
 from engine.camera import adjust, bundle, diagnosis, equations, focal, lenses, mapping, resection, span, tripod, unknowns, ways, zooming
 from engine.contract.options import Solve
+from engine.failures import ShotFailure
 from engine.geometry import lens
 from engine.geometry.pose import invert
 from engine.metrics.trajectory import compare
@@ -57,6 +58,13 @@ def test_a_lens_that_the_shot_hardly_tells_is_settled_along_the_valley() -> None
     found, sigma = focal.settled(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0])), tracks, 0.3)
     assert focal.odd(bundle.replace(far, distortion=np.array([1.8, 0, 0, 0]))) and not focal.odd(found)
     assert sigma > 0.05 and abs(np.log(found.focal[0] / 520)) < 2 * sigma and compare(invert(found.pose), poses).ate_percent < 0.5
+
+
+def test_a_lens_is_not_told_by_what_fits_nowhere() -> None:
+    tracks = make(path(VIEWS), FIXED, points=60).long(3)
+    noise = replace(tracks, xy=np.random.default_rng(0).uniform([0, 0], SIZE, tracks.xy.shape))
+    with pytest.raises(ShotFailure, match="could not be solved"):
+        focal.settled(placed(tracks, path(VIEWS), FIXED), noise, 0.3)
 
 
 def test_the_valley_is_walked_to_its_bottom() -> None:
