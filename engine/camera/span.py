@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 SUSPECT = 1.2  # px of mean error over all still tracks
 VAGUE = 0.08  # standard error of log focal length above which the file's word is better
 # What turns leave, in units of what any travel would leave, above which travel is tried, and tried at any cost: 1.7 to 2.2 where a camera only turns.
-LEFT, MUCH = 1.8, 2.5
+# Below the latter small moves about the turns do: 3 mm of quiver leave 2.5, and a map of keyframes is farther off there than they are.
+LEFT, MUCH = 1.8, 4.0
 TRAVELS, KNOWN = 0.7, 0.04  # part of the error to which travel must bring it, to be believed, and how well its path must be known
 GLANCE = 120  # views of a stretch in which a zoom is tried before it is solved
 TRIED = 110  # views of which it is asked, quickly, whether a focal length for each would explain more

@@ -46,8 +46,8 @@ def travelled(
     if mapped is None and turned and lenses.short(views):
         mapped = _nudged(question, job, turned)
     state, fits, keys, way, sigma = mapped or _by_child(question, job, tracks, *begun)
-    if state.posed.sum() < max(3, ENOUGH * views):
-        raise unsolved(int(state.posed.sum()), views)
+    if state.posed.sum() < max(3, ENOUGH * views) or not fits.any():
+        raise unsolved(int(state.posed.sum()) if fits.any() else 0, views)
     way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
     method = f"free camera{' with zoom' if zoom else ''}: {way}"
     if zoom:
@@ -79,8 +79,6 @@ def _nudged(question: Question, job: mapping.Job, turned: Solved) -> mapping.Fou
     state = replace(turned.state, points=turned.state.points * depth[:, None])
     state = refined(state, tracks, use, loss, state.bends, True, NUDGES, settled=NEARLY)
     found = mapping.solved(job, tracks, state, turned.keys, lambda line: question.step())
-    if found and found[1].mean() < ENOUGH:  # hardly anything has found a place: there is no travel to tell it by
-        raise unsolved(0, question.views)
     way = "small moves about its turns"
     return found and (*found[:3], way, found[4])
 

@@ -107,13 +107,14 @@ def test_travel_that_explains_little_is_a_doubt(quiver: float, tmp_path: Path, m
 
 
 def test_turns_that_find_no_travel_are_no_path(tmp_path: Path, monkeypatch) -> None:
-    """A rival of a tripod that places hardly any point is refused, not settled by what is left of it."""
-    tracks = make(path(VIEWS, travel=0, turn=0.35), FIXED, points=100).long(3)
+    """A rival of a tripod that places no point is refused, not settled by what is left of it."""
+    tracks = make(path(VIEWS, travel=0, turn=0.35), FIXED, points=200).long(3)
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
     turned = ways.turned(question, tracks, diagnosis.look(tracks, VIEWS, SIZE))
-    monkeypatch.setattr(mapping, "solved", lambda *a: (turned.state, np.zeros(len(tracks.track), bool), [0], "given", None))
+    found = turned.state, np.zeros(len(tracks.track), bool), [0], "given", None
+    monkeypatch.setattr(mapping, "solved", lambda *a: found)
     with pytest.raises(ShotFailure):
-        ways._nudged(question, ways.job_of(question, False), turned)
+        ways.travelled(question, tracks, turned.diagnosis, False)
 
 
 def test_little_travel_is_no_tripod(tmp_path: Path) -> None:
