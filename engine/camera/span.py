@@ -86,17 +86,46 @@ def _begun_again(question: Question, tracks: Tracks, found: diagnosis.Diagnosis,
     """The answer, or that of a map begun with another lens, where that misses clearly less.
 
     What the first pairs tell of the lens may be far from the truth. Near such a lens far things fit, near ones do not, and only what fits
-    is asked again: so another start ends elsewhere.
+    is asked again: so another start ends elsewhere. Of a long shot a stretch tells whether it does; the child's seconds are for suspicious answers.
     """
-    if fixed.lens != "fixed" or not (_suspicious(fixed) or _unfit(fixed) > UNFIT):
+    suspicious = _suspicious(fixed)
+    if fixed.lens != "fixed" or not (suspicious or _unfit(fixed) > UNFIT):
         return fixed
+    part, few = _stretch(fixed.state, tracks, max(0, question.views - GLANCE) // 2) if not lenses.short(question.views) else (fixed.state, tracks)
+    least, length = missed(part, few), 0.0
     for share in BEGUN:
-        try:
-            other = ways.travelled(question, tracks, found, False, _by_lens(question, tracks, found, share * max(question.size)))
-        except (ShotFailure, ChildFailure):
-            continue
-        fixed = other if other.miss < BETTER * fixed.miss else fixed
-    return fixed
+        other = _settled_from(replace(question, views=len(part.posed)), few, share * max(question.size), suspicious)
+        if other and missed(other, few) < BETTER * least:
+            least, length = missed(other, few), float(np.median(other.focal))
+    if not length:
+        return fixed
+    try:
+        again = ways.travelled(question, tracks, found, False, _by_lens(question, tracks, found, length))
+    except (ShotFailure, ChildFailure):
+        return fixed
+    return again if again.miss < BETTER * fixed.miss else fixed
+
+
+def _settled_from(question: Question, tracks: Tracks, focal_px: float, child: bool) -> State | None:
+    """Where a short shot's camera that travels ends which begins with that focal length, mapped here or else by the `child`; None where nothing
+    hangs together then."""
+    job = replace(ways.job_of(question, False), focal=focal_px, known=True)
+    try:
+        state = mapping.roughly(job, tracks)
+        if state.posed.sum() < 3 and child:
+            state = ways.by_child(question, job, tracks)[0]
+        return focal.settled(state, tracks, question.options.loss)[0] if state.posed.sum() >= 3 else None
+    except (ShotFailure, ChildFailure):
+        return None
+
+
+def _stretch(state: State, tracks: Tracks, start: int) -> tuple[State, Tracks]:
+    """GLANCE views in a row, from `start` on, with points found anew, and their tracks."""
+    views = slice(start, start + GLANCE)
+    few = tracks.where((tracks.view >= start) & (tracks.view < views.stop))
+    few = replace(few, view=few.view - start).long(3)
+    part = replace(state, focal=state.focal[views], pose=state.pose[views], posed=state.posed[views])
+    return bundle.triangulated(part, few, mapping.COARSE), few
 
 
 def _by_lens(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, focal_px: float) -> Solved:
@@ -160,20 +189,21 @@ def _or_zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, f
         glance = question.views > GLANCE
         if glance and not _glance_says_zoom(question, tracks, found, fixed, curve):
             return fixed
-        zoomed = _zoomed(question, tracks, found, fixed)
+        zoomed = _zoomed(question, tracks, found, fixed, rest < LESS)
     except (ShotFailure, ChildFailure):
         return fixed
     sure = BETTER * zoomed.miss < fixed.miss and zooming.wide(zoomed.state) if glance else _better(zoomed, fixed.state, tracks, question.options.loss)
     return zoomed if sure else fixed
 
 
-def _zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
-    """The answer of a zoom: mapped afresh, or, where that leaves much that fits nowhere, from the poses that a fixed lens has found, if less is missed then.
+def _zoomed(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved, onward: bool) -> Solved:
+    """The answer of a zoom: mapped afresh, or, where that leaves much that fits nowhere and it might go `onward` from there, from the poses that a
+    fixed lens has found, if less is missed then.
 
     Straight ahead, pairs of keyframes hardly tell how the lens grows.
     """
     zoomed = ways.travelled(question, tracks, found, True)
-    if _unfit(zoomed) < UNFIT:
+    if _unfit(zoomed) < UNFIT or not onward:
         return zoomed
     other = ways.travelled(question, tracks, found, True, fixed)
     return other if other.miss < zoomed.miss else zoomed
@@ -190,12 +220,9 @@ def _glance_says_zoom(question: Question, tracks: Tracks, found: diagnosis.Diagn
     """Whether the stretch of the shot where it would zoom most asks for a zoom: a focal length for each of thousands of views takes minutes."""
     starts = np.arange(question.views - GLANCE + 1)
     start = int(starts[np.argmax([np.ptp(curve[first : first + GLANCE]) for first in starts])])
-    views = slice(start, start + GLANCE)
-    few = tracks.where((tracks.view >= start) & (tracks.view < views.stop))
-    few = replace(few, view=few.view - start).long(3)
+    part, few = _stretch(fixed.state, tracks, start)
     zoomed = ways.travelled(replace(question, views=GLANCE), few, found, True)
-    part = replace(fixed.state, focal=fixed.state.focal[views], pose=fixed.state.pose[views], posed=fixed.state.posed[views])
-    return _better(zoomed, bundle.triangulated(part, few, mapping.COARSE), few, question.options.loss)
+    return _better(zoomed, part, few, question.options.loss)
 
 
 def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Diagnosis) -> Solved:

@@ -45,7 +45,7 @@ def travelled(
     mapped = mapping.solved(job, tracks, *begun, lambda line: question.step())
     if mapped is None and turned and lenses.short(views):
         mapped = _nudged(question, job, turned)
-    state, fits, keys, way, sigma = mapped or _by_child(question, job, tracks, *begun)
+    state, fits, keys, way, sigma = mapped or by_child(question, job, tracks, *begun)
     if state.posed.sum() < max(3, ENOUGH * views) or not fits.any():
         raise unsolved(int(state.posed.sum()) if fits.any() else 0, views)
     way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
@@ -124,7 +124,7 @@ def _mended(state: State, tracks: Tracks, loss: float, zoom: bool, known: bool) 
     return found if missed(found, tracks) < missed(state, tracks) else state
 
 
-def _by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None, keys: list[int] | None) -> mapping.Found:
+def by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None = None, keys: list[int] | None = None) -> mapping.Found:
     """Mapped by pycolmap."""
     shutil.rmtree(question.folder, ignore_errors=True)
     mapping.write_job(question.folder, job, tracks, start, keys)

@@ -130,6 +130,20 @@ def test_a_map_that_began_with_a_wrong_lens_is_begun_again(tmp_path: Path) -> No
     assert judge(answer, poses, right).focal_percent < 2 and judge(answer, poses, right).ate_percent < 0.3
 
 
+def test_a_long_shot_is_begun_again_as_a_stretch_of_it_tells(tmp_path: Path, monkeypatch) -> None:
+    views = VIEWS + 10
+    monkeypatch.setattr(lenses, "DENSE", 6 * VIEWS + 5)  # so that more is a long shot
+    monkeypatch.setattr(span, "GLANCE", VIEWS)
+    poses, lens_ = path(views), np.full(views, 2.3 * SIZE[0])
+    tracks, asked = make(poses, lens_, distortion=(0, 0, 0, 0)).long(3), []
+    right, wrong = (answered(state, tracks, state.errors(tracks) < 2) for state in (placed(tracks, poses, f) for f in (lens_, 0.3 * lens_)))
+    question = span.Question(tracks, views, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
+    monkeypatch.setattr(span, "_by_lens", lambda *question: asked.append(question[-1]) or wrong)
+    monkeypatch.setattr(ways, "travelled", lambda *question: right)
+    assert span._begun_again(question, tracks, wrong.diagnosis, wrong) is right
+    assert len(asked) == 1 and abs(asked[0] / lens_[0] - 1) < 0.1  # a start need only be near: in a stretch, lens and depth are nearly one
+
+
 def test_a_zoom_goes_on_from_the_poses_of_a_fixed_lens_where_it_fits_better(tmp_path: Path, monkeypatch) -> None:
     poses, zoom = path(VIEWS), 480 * np.exp(np.linspace(-0.2, 0.2, VIEWS))
     tracks = make(poses, zoom, distortion=(0, 0, 0, 0), points=60).long(3)
@@ -137,7 +151,7 @@ def test_a_zoom_goes_on_from_the_poses_of_a_fixed_lens_where_it_fits_better(tmp_
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
     for afresh, onward in ((wrong, right), (right, wrong)):
         monkeypatch.setattr(ways, "travelled", lambda *asked, afresh=afresh, onward=onward: onward if fixed in asked else afresh)
-        assert span._zoomed(question, tracks, fixed.diagnosis, fixed) is right
+        assert span._zoomed(question, tracks, fixed.diagnosis, fixed, True) is right
 
 
 @pytest.mark.parametrize("range_", [0.0, 0.01, 0.1])

@@ -123,7 +123,7 @@ def test_little_travel_is_no_tripod(tmp_path: Path) -> None:
 
 
 def test_little_travel_that_noise_nearly_hides_is_found_from_the_turns(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(ways, "_by_child", lambda *asked: pytest.fail("the child was started"))
+    monkeypatch.setattr(ways, "by_child", lambda *asked: pytest.fail("the child was started"))
     answer = solve(make(path(VIEWS, travel=0.05), FIXED), tmp_path)
     assert answer.motion == "free" and judge(answer, path(VIEWS, travel=0.05), FIXED).ate_percent < 2
     assert answer.method == "free camera: small moves about its turns, all frames adjusted together"
