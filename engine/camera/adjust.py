@@ -36,7 +36,9 @@ def refined(
 
 
 def adjust(bundle: Bundle, tracks: Tracks, loss: float, rounds: int = 25, settled: float = SETTLED) -> Bundle:
-    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, until a round gains less than `settled`."""
+    """The bundle that minimises the Cauchy loss (scale `loss` px) of its residuals, until a round gains less than `settled`; as it is without any."""
+    if not len(tracks.track):
+        return bundle
     damping, best, near = 1e-6, _cost(bundle, tracks, loss), False
     for _ in range(rounds):
         system, start = System(bundle, tracks, loss, near), damping

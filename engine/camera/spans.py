@@ -18,7 +18,7 @@ from ..geometry.evenly import nearest
 from ..geometry.similarity import Similarity
 from ..media.frames import Frames
 from ..stage import Report
-from . import loops, span, telling
+from . import loops, span, standing, telling
 from .answer import Question, Solved
 from .footage import Footage
 from .outcome import Outcome
@@ -34,7 +34,7 @@ def solve(footage: Footage, options: Solve, focal: float, teller: str, report: R
     frames = footage.frames
     solved: list[tuple[Part, Solved]] = []
     refused: list[tuple[Part, ShotFailure | ChildFailure]] = []
-    done = found_again = 0
+    done = found_again = standing_still = 0
     for part in frames.spans():
         meter = _Meter(report, done, len(part), len(frames), options.passes)
         tracks = footage.followed(part, options.tracks, meter.followed)
@@ -43,7 +43,8 @@ def solve(footage: Footage, options: Solve, focal: float, teller: str, report: R
             return footage.gray(part[view])
 
         tracks, joined = loops.closed(tracks, len(part), picture)
-        found_again += joined
+        tracks, fixed = standing.without(tracks)
+        found_again, standing_still = found_again + joined, standing_still + fixed
         try:
             question = Question(tracks, len(part), footage.size, options, focal, work, meter.solving, teller == "file", picture)
             solved.append((part, span.solve(question)))
@@ -57,6 +58,8 @@ def solve(footage: Footage, options: Solve, focal: float, teller: str, report: R
     shutil.rmtree(work, ignore_errors=True)
     if found_again:
         report.figures["found_again"] = found_again
+    if standing_still:
+        report.figures["standing_still"] = standing_still
     return _together(footage, solved, refused, teller, options.interpolate)
 
 
