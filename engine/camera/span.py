@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..failures import ChildFailure, ShotFailure
-from . import bundle, diagnosis, focal, lenses, mapping, rolling, smooth, unknowns, ways, zooming
+from . import bundle, diagnosis, focal, inside_out, lenses, mapping, rolling, smooth, unknowns, ways, zooming
 from .answer import Question, Solved, left, missed
 from .bundle import State
 from .refusals import refuse
@@ -29,6 +29,7 @@ ODD, SAME = 1.5, 0.1  # ratio to the expected focal length from which another le
 NEARLY, NEARER = 1.4, 1.25  # part of the error with which that lens, or one ODD times nearer to it, may stand beside the answer
 UNFIT = 0.07  # part of the observations of still tracks that fit nowhere, from which another start is tried: at most 0.06 in right answers
 BEGUN = unknowns.WIDTHS, 2.4  # widths: the usual lens, and a long one
+SLIGHT, EITHER = 0.005, 1.15  # part of its length that a path must be off by for its world to be turned inside out, and error that decides between both
 BETTER = 0.9  # part of the error to which a zooming lens must bring it, to be believed without counting
 
 
@@ -79,7 +80,30 @@ def _solved(question: Question) -> Solved:
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
         held = _by_lens(question, lasting, found, question.focal)
         fixed = held if held.miss < 1.1 * fixed.miss else fixed
-    return _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
+    answer = _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
+    return _right_side_out(question, lasting, found, answer)
+
+
+def _right_side_out(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, answer: Solved) -> Solved:
+    """The answer, or, of a path that is not well known, that of the world turned inside out: where both explain nearly the same, the one in which
+    what is lower in the pictures is nearer, doubted."""
+    if answer.motion != "free" or answer.lens == "zoom" or answer.path is None or answer.path < SLIGHT or not lenses.short(question.views):
+        return answer
+    start = inside_out.turned(answer.state, tracks)
+    if start.posed.sum() < max(3, ways.ENOUGH * question.views):
+        return answer
+    try:
+        other = ways.travelled(question, tracks, found, False, replace(answer, state=start))
+    except (ShotFailure, ChildFailure):
+        return answer
+    if other.miss > EITHER * answer.miss or not inside_out.opposed(answer.state, other.state):
+        return answer
+    down = [inside_out.lies_down(world.state, tracks) for world in (answer, other)]
+    if EITHER * other.miss < answer.miss or (down[1] and not down[0]):
+        answer, other = other, answer
+    if EITHER * answer.miss < other.miss:
+        return answer
+    return replace(answer, doubt="near and far may be exchanged: the world turned inside out would explain nearly as much")
 
 
 def _begun_again(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, fixed: Solved) -> Solved:
