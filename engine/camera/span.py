@@ -256,19 +256,20 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
     much = np.quantile(np.minimum(stays, mapping.COARSE), 0.8) / (max(found.lined, 1e-9) * question.size[0])
     if much < LEFT:
         return turned
-    try:
-        free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False, turned=turned if much < MUCH else None))
-    except (ShotFailure, ChildFailure):
-        return turned
-    # Where there is little travel, most things are too far for a place that is any good: any that fits will do here.
-    gone = bundle.triangulated(free.state, tracks, mapping.COARSE, parallax=0.0).errors(tracks)[~tracks.moving]
-    gone = np.minimum(gone, left(free.state, tracks))
-    if not _travel_is_worth(turned, tracks, stays, gone, question.options.loss):
-        return turned
-    brought = np.minimum(gone, mapping.COARSE).mean() < TRAVELS * np.minimum(stays, mapping.COARSE).mean()
-    if brought and free.path is not None and free.path < KNOWN:
-        return free
-    return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little")
+    worth = False
+    for start in (turned, None) if much < MUCH else (None,):  # small moves about the turns, then a map of its own
+        try:
+            free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False, turned=start))
+        except (ShotFailure, ChildFailure):
+            continue
+        # Where there is little travel, most things are too far for a place that is any good: any that fits will do here.
+        gone = bundle.triangulated(free.state, tracks, mapping.COARSE, parallax=0.0).errors(tracks)[~tracks.moving]
+        gone = np.minimum(gone, left(free.state, tracks))
+        brought = np.minimum(gone, mapping.COARSE).mean() < TRAVELS * np.minimum(stays, mapping.COARSE).mean()
+        if brought and free.path is not None and free.path < KNOWN:
+            return free
+        worth = worth or _travel_is_worth(turned, tracks, stays, gone, question.options.loss)
+    return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little") if worth else turned
 
 
 def _travel_is_worth(turned: Solved, tracks: Tracks, stays: Array, gone: Array, loss: float) -> bool:
