@@ -26,7 +26,7 @@ TRIED = 110  # views of which it is asked, quickly, whether a focal length for e
 LESS = 0.98  # part of the error left with a focal length for each view, below which a zoom is tried: 0.77 to 0.9 of a zoom, 1.0 of lenses that stay
 WIDE, RATHER = 1.2, 0.97  # ratio of focal lengths, and part of the error left with them, from which a lens that is taken as fixed is doubted
 ODD, SAME = 1.5, 0.1  # ratio to the expected focal length from which another lens is tried; difference of the log that makes it another
-NEARLY, NEARER = 1.4, 1.25  # part of the error with which that lens, or one ODD times nearer to it, may stand beside the answer
+NEARLY, NEARER = 1.4, 1.15  # part of the error with which that lens, or one ODD times nearer to it, may stand beside the answer
 UNFIT = 0.07  # part of the observations of still tracks that fit nowhere, from which another start is tried: at most 0.06 in right answers
 BEGUN = unknowns.WIDTHS, 2.4  # widths: the usual lens, and a long one
 SLIGHT, EITHER = 0.005, 1.15  # part of its length that a path must be off by for its world to be turned inside out, and error that decides between both
@@ -41,6 +41,7 @@ def solve(question: Question) -> Solved:
         if answer.motion == "tripod" and answer.doubt and answer.shift is not None:  # what the rows left may have looked like travel
             again = _turned_or_travelled(question, answer.tracks, answer.diagnosis)
             answer = replace(answer, doubt=again.doubt) if again.motion == "tripod" else answer
+    answer = _right_side_out(question, answer)
     answer = ways.sharpened(answer, question.options.loss)
     if period < 2:
         return answer
@@ -80,22 +81,28 @@ def _solved(question: Question) -> Solved:
     if options.lens == "auto" and question.told and (fixed.sigma is None or fixed.sigma > VAGUE):
         held = _by_lens(question, lasting, found, question.focal)
         fixed = held if held.miss < 1.1 * fixed.miss else fixed
-    answer = _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
-    return _right_side_out(question, lasting, found, answer)
+    return _weighed(question, lasting, found, _or_zoomed(question, lasting, found, fixed) if options.lens == "auto" else fixed)
 
 
-def _right_side_out(question: Question, tracks: Tracks, found: diagnosis.Diagnosis, answer: Solved) -> Solved:
+def _with_rows_of(answer: Solved, other: Solved) -> Solved:
+    """The other answer from the same tracks, with what is known of their rolling shutter."""
+    return replace(other, readout=answer.readout, shift=answer.shift, gain=answer.gain)
+
+
+def _right_side_out(question: Question, answer: Solved) -> Solved:
     """The answer, or, of a path that is not well known, that of the world turned inside out: where both explain nearly the same, the one in which
     what is lower in the pictures is nearer, doubted."""
+    tracks = answer.tracks
     if answer.motion != "free" or answer.lens == "zoom" or answer.path is None or answer.path < SLIGHT or not lenses.short(question.views):
         return answer
     start = inside_out.turned(answer.state, tracks)
     if start.posed.sum() < max(3, ways.ENOUGH * question.views):
         return answer
     try:
-        other = ways.travelled(question, tracks, found, False, replace(answer, state=start))
+        other = ways.travelled(question, tracks, answer.diagnosis, False, replace(answer, state=start))
     except (ShotFailure, ChildFailure):
         return answer
+    other = _with_rows_of(answer, other)
     if other.miss > EITHER * answer.miss or not inside_out.opposed(answer.state, other.state):
         return answer
     down = [inside_out.lies_down(world.state, tracks) for world in (answer, other)]
@@ -117,30 +124,30 @@ def _begun_again(question: Question, tracks: Tracks, found: diagnosis.Diagnosis,
         return fixed
     part, few = _stretch(fixed.state, tracks, max(0, question.views - GLANCE) // 2) if not lenses.short(question.views) else (fixed.state, tracks)
     least, length = missed(part, few), 0.0
-    for share in BEGUN:
-        other = _settled_from(replace(question, views=len(part.posed)), few, share * max(question.size), suspicious)
-        if other and missed(other, few) < BETTER * least:
-            least, length = missed(other, few), float(np.median(other.focal))
-    if not length:
-        return fixed
     try:
+        for share in BEGUN:
+            begun = _roughly(replace(question, views=len(part.posed)), few, share * max(question.size), suspicious)
+            if begun and missed(begun, few) < BETTER * least:
+                other, _ = focal.settled(begun, few, question.options.loss)
+                least, length = missed(other, few), float(np.median(other.focal))
+        if not length:
+            return fixed
         again = ways.travelled(question, tracks, found, False, _by_lens(question, tracks, found, length))
     except (ShotFailure, ChildFailure):
         return fixed
     return again if again.miss < BETTER * fixed.miss else fixed
 
 
-def _settled_from(question: Question, tracks: Tracks, focal_px: float, child: bool) -> State | None:
-    """Where a short shot's camera that travels ends which begins with that focal length, mapped here or else by the `child`; None where nothing
-    hangs together then."""
+def _roughly(question: Question, tracks: Tracks, focal_px: float, child: bool) -> State | None:
+    """A short shot's camera that travels, with that focal length, roughly mapped here or else by the `child`; None where nothing hangs together then."""
     job = replace(ways.job_of(question, False), focal=focal_px, known=True)
-    try:
-        state = mapping.roughly(job, tracks)
-        if state.posed.sum() < 3 and child:
+    state = mapping.roughly(job, tracks)
+    if state.posed.sum() < 3 and child:
+        try:
             state = ways.by_child(question, job, tracks)[0]
-        return focal.settled(state, tracks, question.options.loss)[0] if state.posed.sum() >= 3 else None
-    except (ShotFailure, ChildFailure):
-        return None
+        except (ShotFailure, ChildFailure):
+            return None
+    return state if state.posed.sum() >= 3 else None
 
 
 def _stretch(state: State, tracks: Tracks, start: int) -> tuple[State, Tracks]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import child
 from ..failures import ShotFailure
 from ..geometry.evenly import evenly
-from . import bundle, certainty, equations, focal, lenses, mapping, patches, resection, tripod, unknowns
+from . import bundle, certainty, equations, focal, lenses, mapping, patches, resection, tripod, unknowns, zooming
 from .adjust import NEARLY, adjust, refined
 from .answer import Question, Solved, missed, strayed
 from .bundle import State
@@ -50,7 +50,7 @@ def travelled(
         raise unsolved(int(state.posed.sum()) if fits.any() else 0, views)
     way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
     method = f"free camera{' with zoom' if zoom else ''}: {way}"
-    if zoom:
+    if zoom and (options.lens == "zoom" or zooming.wide(state)):  # a lens that hardly changes will not be believed
         state = _settled(state, tracks, fits, options.loss)
         fits = state.errors(tracks) < mapping.FINE
     if known:
@@ -177,7 +177,7 @@ def sharpened(answer: Solved, loss: float) -> Solved:
     """The answer of a camera that travels, adjusted once more by a sharper loss than `loss`, in px, and with no more distortion than that asks for.
 
     Most tracks are far better than the worst, which stay where they slipped to and pull the lens along: near the answer they need no
-    hearing. What kind of shot it is, and how sure the answer, was told by the milder loss.
+    hearing. What kind of shot it is, and how sure the answer, was told by the milder loss; its lens is no surer than both agree.
     """
     state, tracks, views = answer.state, answer.tracks, np.count_nonzero(answer.state.posed)
     if answer.motion != "free" or views > MENDABLE:
@@ -190,7 +190,8 @@ def sharpened(answer: Solved, loss: float) -> Solved:
         model, state, _ = lenses.choose(state, tracks, fits, sharp, known)
         state = refined(state, tracks, bundle.carrying(tracks, fits, per_view), sharp, bundle.MODELS[model], known, SHARPENING, settled=NEARLY)
     state = bundle.triangulated(state, tracks, mapping.FINE)
-    sharper = replace(answer, state=state, fits=state.errors(tracks) < mapping.FINE)
+    moved = abs(float(np.log(state.focal[state.posed] / answer.state.focal[state.posed]).mean()))
+    sharper = replace(answer, state=state, fits=state.errors(tracks) < mapping.FINE, sigma=answer.sigma and max(answer.sigma, moved))
     return sharper if sharper.miss < BLUNTER * answer.miss else answer
 
 

@@ -28,7 +28,7 @@ STAGES = (
     Stage("frames", "Read the clip", o.Frames, (), (), ("frames",), 1, 4),
     Stage("flow", "Optical flow", o.Flow, ("frames",), (), ("flow",), 4, 2),
     Stage("movers", "Find what moves", o.Movers, ("frames", "flow"), (), ("masks",), 2, 1),
-    Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 20),
+    Stage("solve", "Solve the camera", o.Solve, ("frames", "movers"), (), ("camera", "tracks", "points"), 4, 21),
     Stage("orient", "Upright and to scale", o.Orient, ("frames", "solve"), (), ("camera", "points"), 0.3, 3),
     Stage("scene_movers", "Tell moving from still", o.SceneMovers, ("frames", "flow", "orient", "movers"), (), ("masks",), 4, 13),
     Stage("prior", "Depth by a network", o.Prior, ("frames",), (), ("prior",), 0.5, 1),

@@ -52,5 +52,7 @@ def test_the_world_that_lies_down_is_taken_and_doubted(tmp_path: Path, monkeypat
     slipped = replace(tracks, xy=tracks.xy + slip * np.random.default_rng(1).normal(size=tracks.xy.shape))
     monkeypatch.setattr(ways, "travelled", lambda *asked: replace(other, tracks=slipped))
     question = span.Question(tracks, VIEWS, SIZE, Solve(), 0.0, tmp_path / "work", lambda: None)
-    answer = span._right_side_out(question, tracks, first.diagnosis, first)
+    rolled = replace(first, shift=np.zeros_like(tracks.xy), gain=0.8)
+    answer = span._right_side_out(question, rolled)
     assert (answer.state is right) == takes and bool(answer.doubt) == doubts
+    assert answer.shift is rolled.shift and answer.gain == 0.8  # what was taken out of the tracks is still said

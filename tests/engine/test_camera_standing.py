@@ -58,3 +58,9 @@ def test_what_moves_is_not_asked_whether_the_rest_stands() -> None:
     xy = tracks.xy + crowd[:, None] * (tracks.view[:, None] - VIEWS / 2) * [1.0, 0.2]
     assert not standing(replace(tracks, xy=xy, moving=crowd)).any()
     assert standing(replace(tracks, xy=xy))[~crowd].mean() > 0.5  # without a mask nobody could tell
+
+
+def test_a_few_that_stand_are_left() -> None:
+    tracks = with_cockpit(make(path(VIEWS), FIXED), VIEWS, 3)
+    few, fixed = without(tracks)
+    assert standing(tracks).any() and fixed == 0 and len(few.track) == len(tracks.track)
