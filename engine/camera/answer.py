@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..contract.options import Solve
 from ..geometry.pose import invert
-from . import mapping
+from . import bundle, mapping
 from .bundle import State
 from .diagnosis import Diagnosis
 from .shutter import Readout
@@ -83,12 +83,16 @@ def missed(state: State, tracks: Tracks) -> float:
 def left(state: State, tracks: Tracks) -> NDArray[np.float64]:
     """Error in px of all observations of still tracks; inf of those that fit nowhere.
 
-    What is too far for a point may still fit as something far: that is no miss.
+    What shows too little parallax for a point may still fit at some distance, or as something far: that is no miss.
     """
-    track, first = np.unique(tracks.track, return_index=True)
-    place, posed = invert(state.pose), state.posed[tracks.view[first]] & ~np.isfinite(state.points[track, 0])
+    still = tracks.where(~tracks.moving)
+    lost = still.where(~np.isfinite(state.points[still.track, 0]))
+    some = bundle.triangulated(state, lost, mapping.FINE, parallax=0.0)
+    points = np.where(np.isfinite(state.points), state.points, some.points[: len(state.points)])
+    track, first = np.unique(still.track, return_index=True)
+    place, posed = invert(state.pose), state.posed[still.view[first]] & ~np.isfinite(points[track, 0])
     track, first = track[posed], first[posed]
-    view, points = tracks.view[first], state.points.copy()
+    view = still.view[first]
     depth = FAR * np.nanmedian(np.linalg.norm(state.points - place[state.posed, :3, 3].mean(0), axis=1))
-    points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(tracks)[first])
-    return replace(state, points=points).errors(tracks)[~tracks.moving]
+    points[track] = place[view, :3, 3] + depth * np.einsum("nij,nj->ni", place[view, :3, :3], state.rays(still)[first])
+    return replace(state, points=points).errors(still)
