@@ -88,7 +88,7 @@ def left(state: State, tracks: Tracks) -> NDArray[np.float64]:
     still = tracks.where(~tracks.moving)
     lost = still.where(~np.isfinite(state.points[still.track, 0]))
     some = bundle.triangulated(state, lost, mapping.FINE, parallax=0.0)
-    points = np.where(np.isfinite(state.points), state.points, some.points[: len(state.points)])
+    points = np.where(np.isfinite(state.points), state.points, some.points)
     track, first = np.unique(still.track, return_index=True)
     place, posed = invert(state.pose), state.posed[still.view[first]] & ~np.isfinite(points[track, 0])
     track, first = track[posed], first[posed]

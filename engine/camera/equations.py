@@ -143,7 +143,7 @@ class System:
                        for c, h in ((self.cross, of_view), (self.shared_cross, half)))
         cross = normal.coupling(own, shared, self.tracks.view, self.tracks.track, len(self.bundle.rotation))
         diagonal = self.normal.diagonal()
-        return half, cross, normal.raised(self.normal - cross @ cross.T, damping * diagonal + self._gauge(diagonal))
+        return half, cross, normal.raised(normal.without(self.normal, cross), damping * diagonal + self._gauge(diagonal))
 
     def _gauge(self, diagonal: Array) -> Array:
         """The first view stays where it is; everything else is held by next to nothing, against singular corners."""

@@ -1,6 +1,7 @@
 """Camera room: matrices of the normal equations, views along the diagonal and points eliminated; numpy, scipy only for many views.
 
-Dense while they are small, where a product and a solution take less than finding out what is zero; sparse beyond.
+Dense while they are small, where a product and a solution take less than finding out what is zero. Beyond, what couples views and points is
+sparse, and what is left without the points is dense up to some hundred views.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 DENSE = 800  # unknowns up to which all is dense
+SQUARE = 2000  # unknowns up to which what is left without the points is
+TOGETHER = 300  # columns of points that are multiplied at once: of neighbours, which the same views see
 
 
 def arrow(blocks: Array, border: Array, corner: Array) -> Any:
@@ -20,7 +23,7 @@ def arrow(blocks: Array, border: Array, corner: Array) -> Any:
     views, each, _ = blocks.shape
     size, last = views * each + len(corner), views * each
     edge = border.reshape(last, -1)
-    if size <= DENSE:
+    if size <= SQUARE:
         full = np.zeros((size, size))
         every = np.arange(views)
         full[:last, :last].reshape(views, each, views, each)[every, :, every] = blocks
@@ -50,6 +53,23 @@ def coupling(own: Array, shared: Array, view: Index, point: Index, views: int) -
     return sparse.vstack([above, sparse.csr_matrix(edge)], "csr")
 
 
+def without(matrix: Any, cross: Any) -> Any:
+    """The matrix [C, C] of views and points less what the points take from it, by their coupling [C, 3 P] in units of their roots."""
+    if not (isinstance(matrix, np.ndarray) and not isinstance(cross, np.ndarray)):
+        return matrix - cross @ cross.T
+    columns, out = cross.tocsc(), matrix.copy()
+    columns.sort_indices()
+    seen = np.flatnonzero(np.diff(columns.indptr))
+    seen = seen[np.argsort(columns.indices[columns.indptr[seen]], kind="stable")]
+    for start in range(0, len(seen), TOGETHER):
+        some = columns[:, seen[start : start + TOGETHER]]
+        rows, at = np.unique(some.indices, return_inverse=True)
+        part = np.zeros((len(rows), some.shape[1]))
+        part[at, np.repeat(np.arange(some.shape[1]), np.diff(some.indptr))] = some.data
+        out[np.ix_(rows, rows)] -= part @ part.T
+    return out
+
+
 def raised(matrix: Any, diagonal: Array) -> Any:
     """The matrix with something added to its diagonal."""
     if isinstance(matrix, np.ndarray):
@@ -77,13 +97,19 @@ def bends(curve: Index, size: int, weight: Array) -> Any:
 
     pick = sparse.csr_matrix((np.ones(len(curve)), (np.arange(len(curve)), curve)), (len(curve), size))
     second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(len(weight), len(curve))) @ pick
-    return second.T @ sparse.diags(weight) @ second
+    square = second.T @ sparse.diags(weight) @ second
+    return square.toarray() if size <= SQUARE else square
 
 
 def solver(matrix: Any) -> Callable[[Array], Array]:
     """What solves a symmetric positive system for a right side [C]; LinAlgError where it has no solution."""
-    if isinstance(matrix, np.ndarray):
+    if isinstance(matrix, np.ndarray) and len(matrix) <= DENSE:
         return lambda right: np.linalg.solve(matrix, right)
+    if isinstance(matrix, np.ndarray):
+        from scipy import linalg
+
+        factors = linalg.lu_factor(matrix)
+        return lambda right: linalg.lu_solve(factors, right)
     from scipy.sparse.linalg import splu
 
     # Ordered as a symmetric one and without pivots it fills in far less than any other.

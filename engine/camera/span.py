@@ -276,6 +276,8 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
         if brought and free.path is not None and free.path < KNOWN:
             return free
         worth = worth or _travel_is_worth(turned, tracks, stays, gone, question.options.loss)
+        if free.keys is not turned.keys:  # that was a map of its own already
+            break
     return replace(turned, doubt="turns alone leave more than the tracks' noise: the camera may also travel a little") if worth else turned
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import cv2
 import depth as bench
 import numpy as np
+from kinect import FOCAL
 
 from engine.contract import options as o
 from engine.dense.colours import of_depth
@@ -22,7 +23,7 @@ from engine.metrics import depth as metrics
 from engine.stages import consistent_depth, flow, movers, scene_movers
 from engine.stages import depth as depth_stage
 
-COLOUR, KINECT = 525.0, 585.0  # px, focal lengths at 640 x 480
+COLOUR = 525.0  # px, focal length at 640 x 480
 
 
 def read(folder: Path, frames: int, step: int) -> tuple[SimpleNamespace, list[np.ndarray], list[np.ndarray]]:
@@ -31,7 +32,7 @@ def read(folder: Path, frames: int, step: int) -> tuple[SimpleNamespace, list[np
     pictures = np.stack([cv2.imread(f"{name}.color.jpg")[..., ::-1] for name in names])
     height, width = pictures.shape[1:3]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x, y = ((axis - length / 2 + 0.5) * KINECT / COLOUR + length / 2 - 0.5 for axis, length in ((x, width), (y, height)))
+    x, y = ((axis - length / 2 + 0.5) * FOCAL / COLOUR + length / 2 - 0.5 for axis, length in ((x, width), (y, height)))
     depths, valid = [], []
     for name in names:
         raw = cv2.imread(f"{name}.depth.png", cv2.IMREAD_UNCHANGED)
