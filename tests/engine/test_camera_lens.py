@@ -247,7 +247,9 @@ def test_tracks_that_slipped_do_not_pull_the_lens_along(bend: float) -> None:
     start = placed(tracks, poses, FIXED, (bend, 0, 0, 0))
     milder = adjust.refined(start, tracks, start.errors(tracks) < mapping.FINE, 0.3, (0,))
     milder = bundle.triangulated(milder, tracks, mapping.FINE)
-    sharper = ways.sharpened(answered(milder, tracks, milder.errors(tracks) < mapping.FINE), 0.3).state
+    answer = ways.sharpened(replace(answered(milder, tracks, milder.errors(tracks) < mapping.FINE), sigma=1e-4), 0.3)
+    sharper = answer.state
     before, after = (compare(invert(state.pose), poses, state.focal, FIXED) for state in (milder, sharper))
     assert after.ate_percent < 0.7 * before.ate_percent and after.focal_percent < 0.7 * before.focal_percent
     assert (sharper.distortion[0] == 0) == (bend == 0) and abs(sharper.distortion[0] - bend) < 0.01
+    assert answer.sigma == pytest.approx(abs(np.log(sharper.focal[0] / milder.focal[0]))) and answer.sigma > 1e-3  # no surer than both agree

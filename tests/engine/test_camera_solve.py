@@ -287,9 +287,11 @@ def test_views_that_the_path_has_left_are_placed_anew(zoom: bool) -> None:
 
 
 def test_what_is_too_far_for_a_point_is_no_miss() -> None:
-    """Half of the tracks lie hundreds of times farther than the camera travels: they have no point, and yet fit."""
+    """A quarter of the tracks lie hundreds of times, a quarter fifty times farther than the camera travels: they have no point, and yet fit, the
+    latter at some distance alone."""
     random, poses = np.random.default_rng(3), path(VIEWS, travel=0.3)
-    xyz = np.r_[random.uniform([-2, -1, 3], [2, 1, 8], (50, 3)), random.uniform([-90, -50, 300], [90, 50, 500], (50, 3))]
+    boxes = (([-2, -1, 3], [2, 1, 8], 50), ([-15, -8, 20], [15, 8, 30], 25), ([-90, -50, 300], [90, 50, 500], 25))
+    xyz = np.concatenate([random.uniform(low, high, (count, 3)) for low, high, count in boxes])
     local = np.einsum("vij,pj->vpi", invert(poses)[:, :3, :3], xyz) + invert(poses)[:, None, :3, 3]
     xy = lens.project(local.reshape(-1, 3), np.full(2, 500.0), np.array([320.0, 180.0]), np.zeros(4)) + random.normal(0, 0.1, (VIEWS * 100, 2))
     tracks = Tracks(np.tile(np.arange(100), VIEWS), np.repeat(np.arange(VIEWS), 100), xy, np.zeros(VIEWS * 100, bool))
