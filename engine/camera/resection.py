@@ -110,9 +110,12 @@ def resected(state: State, tracks: Tracks, view: int, least: int = 12) -> State:
     few = Tracks(tracks.track[chosen], tracks.view[chosen], tracks.xy[chosen], tracks.moving[chosen])
     rays, points = state.rays(few), state.points[few.track]
     flat, focal = rays[:, :2] / rays[:, 2:], float(state.focal[view])
-    found, turn, way, good = cv2.solvePnPRansac(
-        points, flat, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP, reprojectionError=4.0 / focal, iterationsCount=100, confidence=0.999,
-    )
+    try:
+        found, turn, way, good = cv2.solvePnPRansac(
+            points, flat, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP, reprojectionError=4.0 / focal, iterationsCount=100, confidence=0.999,
+        )
+    except cv2.error:  # a map that has shrunk to one place
+        return state
     if not found or good is None or len(good) < max(least, 0.3 * len(chosen)):
         return state
     turn, way = cv2.solvePnPRefineLM(points[good[:, 0]], flat[good[:, 0]], np.eye(3), None, turn, way)

@@ -28,6 +28,7 @@ CONTRADICT = 3.0  # standard errors that halves of the tracks may be off before 
 BOW = 0.075
 DEEP, NUDGES = 0.5, 20  # sigma of the log of those depths by chance, and rounds of adjustment from there
 MENDED, MENDABLE = 0.5, 400  # part of the views that may have to be placed anew, and views of a shot of which that is tried
+SHRUNK = 1e-5  # part of the greatest middle distance of things in a view, below which what is near in another is not of the same world
 SHARP, SHARPENING = 1 / 3, 10  # scale of the last loss, in those of all before, and its rounds
 BLUNTER = 1.02  # part of the error that it may leave: beyond, its lens is too poor
 STANDS = 1.15  # part of the error that one pose for all frames may leave more than a pose for each
@@ -59,8 +60,10 @@ def travelled(
         sigma = focal.sigma(state, tracks, fits, options.loss, zoom)
     else:
         state, sigma = _agreed(state, tracks, fits, sigma, options.loss)
-    state = _mended(state, tracks, options.loss, zoom, known)
+    state = _of_one_size(_mended(state, tracks, options.loss, zoom, known), tracks)
     fits = state.errors(tracks) < mapping.FINE
+    if state.posed.sum() < max(3, ENOUGH * views):
+        raise unsolved(int(state.posed.sum()), views)
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
     if zoom and path is not None:
@@ -122,6 +125,15 @@ def _mended(state: State, tracks: Tracks, loss: float, zoom: bool, known: bool) 
         found = refined(found, still, bundle.carrying(still, seen, per_view), loss, state.bends, known, rounds)
     found = bundle.triangulated(found, tracks, mapping.FINE)
     return found if missed(found, tracks) < missed(state, tracks) else state
+
+
+def _of_one_size(state: State, tracks: Tracks) -> State:
+    """The state without the views of a piece of the map that has shrunk to a point: it hung by next to nothing on the rest."""
+    depth = np.einsum("nj,nj->n", state.pose[tracks.view, 2, :3], state.points[tracks.track]) + state.pose[tracks.view, 2, 3]
+    seen = [part[np.isfinite(part)] for part in (depth[rows] for rows in tracks.views(len(state.posed)))]
+    near, middle = (np.array([np.quantile(part, share) if len(part) else np.nan for part in seen]) for share in (0.05, 0.5))
+    shrunk = state.posed & (near < SHRUNK * np.nanmax(middle[state.posed], initial=0.0))
+    return bundle.triangulated(replace(state, posed=state.posed & ~shrunk), tracks, mapping.FINE) if shrunk.any() else state
 
 
 def by_child(question: Question, job: mapping.Job, tracks: Tracks, start: State | None = None, keys: list[int] | None = None) -> mapping.Found:

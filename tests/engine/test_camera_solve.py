@@ -300,3 +300,27 @@ def test_what_is_too_far_for_a_point_is_no_miss() -> None:
     assert answer.missed(state, tracks) < 0.3
     away = replace(state, pose=state.pose[::-1])
     assert answer.missed(away, tracks) > 2  # wrong poses fit nothing, far or near
+
+
+def test_a_piece_of_the_map_that_shrank_to_a_point_is_lost() -> None:
+    """The first half of a shot shares no point with the second, so that nothing holds their sizes together; one world of one size stays as it is."""
+    poses, half = path(VIEWS), VIEWS // 2
+    tracks = make(poses, FIXED, distortion=(0, 0, 0, 0))
+    tracks = replace(tracks, track=2 * tracks.track + (tracks.view >= half)).long(3)
+    tracks = tracks.where(np.lexsort((tracks.track, tracks.view)))
+    state = placed(tracks, poses, FIXED)
+    assert ways._of_one_size(state, tracks) is state
+    first = np.bincount(tracks.track, tracks.view < half) > 0
+    camera = state.pose.copy()
+    camera[:half, :3, 3] *= 1e-7
+    found = ways._of_one_size(replace(state, pose=camera, points=np.where(first[:, None], 1e-7 * state.points, state.points)), tracks)
+    assert not found.posed[:half].any() and found.posed[half:].all() and np.isnan(found.points[first]).all()
+    assert np.median(found.errors(tracks)[tracks.view >= half]) < 0.5
+
+
+def test_views_of_a_map_in_one_place_get_no_pose() -> None:
+    poses = path(VIEWS)
+    tracks = make(poses, FIXED, distortion=(0, 0, 0, 0))
+    state = placed(tracks, poses, FIXED)
+    state = replace(state, points=np.full_like(state.points, 0.5) + 1e-6 * state.points, posed=np.arange(VIEWS) > 0)
+    assert not resection.resected(state, tracks, 0).posed[0]
