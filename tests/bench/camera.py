@@ -158,7 +158,7 @@ def main() -> None:
     ask.add_argument("--keep", type=Path)
     given = ask.parse_args()
     print("| shot | method | ATE % of path | turn, degrees | focal % | placed | CPU-s a frame | says | judged |\n|---|---|---|---|---|---|---|---|---|")
-    for name in given.shots:
+    for name in (Path(shot).name for shot in given.shots):
         with contextlib.nullcontext(given.keep / name) if given.keep else tempfile.TemporaryDirectory() as folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             measure(name, given.frames, given.size, [peer for peer in given.peers.split(",") if peer], Path(folder))
