@@ -130,7 +130,7 @@ def _mended(state: State, tracks: Tracks, loss: float, zoom: bool, known: bool) 
 def _of_one_size(state: State, tracks: Tracks) -> State:
     """The state without the views of a piece of the map that has shrunk to a point: it hung by next to nothing on the rest."""
     depth = np.einsum("nj,nj->n", state.pose[tracks.view, 2, :3], state.points[tracks.track]) + state.pose[tracks.view, 2, 3]
-    seen = [part[np.isfinite(part)] for part in (depth[rows] for rows in tracks.views(len(state.posed)))]
+    seen = [part[part > 0] for part in (depth[rows] for rows in tracks.views(len(state.posed)))]
     near, middle = (np.array([np.quantile(part, share) if len(part) else np.nan for part in seen]) for share in (0.05, 0.5))
     shrunk = state.posed & (near < SHRUNK * np.nanmax(middle[state.posed], initial=0.0))
     return bundle.triangulated(replace(state, posed=state.posed & ~shrunk), tracks, mapping.FINE) if shrunk.any() else state
