@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
@@ -56,7 +57,7 @@ class Solved:
     shift: NDArray[np.float64] | None = None  # [N, 2] px by which the pictures show the observations away from where `tracks` have them
     gain: float = 1.0  # part of the error that is left with the readout taken out
 
-    @property
+    @cached_property
     def miss(self) -> float:
         """`missed` of a camera that travels."""
         return missed(self.state, self.tracks)

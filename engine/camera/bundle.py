@@ -43,6 +43,10 @@ class State:
         """[N, 3] in camera axes."""
         return lens_geometry.unproject(tracks.xy, self.focal[tracks.view, None], self.centre, self.distortion)
 
+    def depths(self, tracks: Tracks) -> Array:
+        """[N] how far before its camera each observation's point lies; nan where there is none."""
+        return np.einsum("nj,nj->n", self.pose[tracks.view, 2, :3], self.points[tracks.track]) + self.pose[tracks.view, 2, 3]
+
     def errors(self, tracks: Tracks) -> Array:
         """Reprojection error [N] px; inf where there is no pose, no point, or the point lies behind."""
         pose, (x, y, z) = self.pose[:, :3].transpose(1, 2, 0).take(tracks.view, 2), self.points.T.take(tracks.track, 1)

@@ -43,8 +43,8 @@ def opposed(one: State, other: State) -> bool:
 
 def lies_down(state: State, tracks: Tracks) -> bool:
     """Whether what is lower in the pictures is nearer, as the ground is that nearly all is filmed above."""
-    depth = np.einsum("nj,nj->n", state.pose[tracks.view, 2, :3], state.points[tracks.track]) + state.pose[tracks.view, 2, 3]
-    use = state.posed[tracks.view] & np.isfinite(depth) & (depth > 0) & ~tracks.moving
+    depth = state.depths(tracks)
+    use = state.posed[tracks.view] & (depth > 0) & ~tracks.moving
     return bool(use.sum() >= LEAST and np.corrcoef(tracks.xy[use, 1], _ranked(depth)[use])[0, 1] < 0)
 
 

@@ -55,7 +55,7 @@ def coupling(own: Array, shared: Array, view: Index, point: Index, views: int) -
 
 def without(matrix: Any, cross: Any) -> Any:
     """The matrix [C, C] of views and points less what the points take from it, by their coupling [C, 3 P] in units of their roots."""
-    if not (isinstance(matrix, np.ndarray) and not isinstance(cross, np.ndarray)):
+    if isinstance(cross, np.ndarray) or not isinstance(matrix, np.ndarray):
         return matrix - cross @ cross.T
     columns, out = cross.tocsc(), matrix.copy()
     columns.sort_indices()
@@ -109,6 +109,8 @@ def solver(matrix: Any) -> Callable[[Array], Array]:
         from scipy import linalg
 
         factors = linalg.lu_factor(matrix)
+        if not factors[0].diagonal().all():
+            raise np.linalg.LinAlgError("a singular system")
         return lambda right: linalg.lu_solve(factors, right)
     from scipy.sparse.linalg import splu
 

@@ -96,7 +96,7 @@ def _right_side_out(question: Question, answer: Solved) -> Solved:
     if answer.motion != "free" or answer.lens == "zoom" or answer.path is None or answer.path < SLIGHT or not lenses.short(question.views):
         return answer
     start = inside_out.turned(answer.state, tracks)
-    if start.posed.sum() < max(3, ways.ENOUGH * question.views):
+    if not ways.enough(start):
         return answer
     try:
         other = ways.travelled(question, tracks, answer.diagnosis, False, replace(answer, state=start))
@@ -269,9 +269,7 @@ def _turned_or_travelled(question: Question, tracks: Tracks, found: diagnosis.Di
             free = _weighed(question, tracks, found, ways.travelled(question, tracks, found, False, turned=start))
         except (ShotFailure, ChildFailure):
             continue
-        # Where there is little travel, most things are too far for a place that is any good: any that fits will do here.
-        gone = bundle.triangulated(free.state, tracks, mapping.COARSE, parallax=0.0).errors(tracks)[~tracks.moving]
-        gone = np.minimum(gone, left(free.state, tracks))
+        gone = left(free.state, tracks)
         brought = np.minimum(gone, mapping.COARSE).mean() < TRAVELS * np.minimum(stays, mapping.COARSE).mean()
         if brought and free.path is not None and free.path < KNOWN:
             return free

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.reprojection import sum_by
 from .tracks import Tracks
 
 FEW = 0.01  # part of the observations below which it is chance: 0.003 of one shot in forty, 0.15 of a ticker, 0.21 of a cockpit
@@ -18,7 +19,7 @@ def standing(tracks: Tracks) -> NDArray[np.bool_]:
     """Observations [N] of tracks that stand in the picture. What is far, ahead of a drive without a turn, may be among them."""
     count, views = int(tracks.track.max(initial=-1)) + 1, int(tracks.view.max(initial=-1)) + 1
     seen = np.maximum(np.bincount(tracks.track, minlength=count), 1)
-    place = np.stack([np.bincount(tracks.track, tracks.xy[:, k], count) / seen for k in (0, 1)], 1)
+    place = sum_by(tracks.track, tracks.xy, count) / seen[:, None]
     scatter = np.sqrt(np.bincount(tracks.track, ((tracks.xy - place[tracks.track]) ** 2).sum(1), count) / seen)
     first, last = np.full(count, views), np.zeros(count, np.int64)
     np.minimum.at(first, tracks.track, tracks.view)

@@ -47,7 +47,7 @@ def travelled(
     if mapped is None and turned and lenses.short(views):
         mapped = _nudged(question, job, turned)
     state, fits, keys, way, sigma = mapped or by_child(question, job, tracks, *begun)
-    if state.posed.sum() < max(3, ENOUGH * views) or not fits.any():
+    if not enough(state) or not fits.any():
         raise unsolved(int(state.posed.sum()) if fits.any() else 0, views)
     way = start.method.partition(": ")[2] if start else f"{way}, all frames adjusted together"
     method = f"free camera{' with zoom' if zoom else ''}: {way}"
@@ -62,7 +62,7 @@ def travelled(
         state, sigma = _agreed(state, tracks, fits, sigma, options.loss)
     state = _of_one_size(_mended(state, tracks, options.loss, zoom, known), tracks)
     fits = state.errors(tracks) < mapping.FINE
-    if state.posed.sum() < max(3, ENOUGH * views):
+    if not enough(state):
         raise unsolved(int(state.posed.sum()), views)
     lens = "zoom" if zoom else "known" if known else "fixed"
     path, drift, aside = certainty.path_sigmas(state, tracks, fits, options.loss, zoom, known)
@@ -71,6 +71,11 @@ def travelled(
     if sigma is not None and not known:
         sigma = float(np.linalg.norm([sigma, aside, focal.FOOTAGE]))
     return Solved(state, tracks, fits, found, method, "free", lens, sigma, keys, path, drift)
+
+
+def enough(state: State) -> bool:
+    """Whether enough of the views have a pose for an answer."""
+    return bool(state.posed.sum() >= max(3, ENOUGH * len(state.posed)))
 
 
 def _nudged(question: Question, job: mapping.Job, turned: Solved) -> mapping.Found | None:
@@ -129,7 +134,7 @@ def _mended(state: State, tracks: Tracks, loss: float, zoom: bool, known: bool) 
 
 def _of_one_size(state: State, tracks: Tracks) -> State:
     """The state without the views of a piece of the map that has shrunk to a point: it hung by next to nothing on the rest."""
-    depth = np.einsum("nj,nj->n", state.pose[tracks.view, 2, :3], state.points[tracks.track]) + state.pose[tracks.view, 2, 3]
+    depth = state.depths(tracks)
     seen = [part[part > 0] for part in (depth[rows] for rows in tracks.views(len(state.posed)))]
     near, middle = (np.array([np.quantile(part, share) if len(part) else np.nan for part in seen]) for share in (0.05, 0.5))
     shrunk = state.posed & (near < SHRUNK * np.nanmax(middle[state.posed], initial=0.0))
@@ -215,7 +220,7 @@ def turned(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
     guess = question.focal or found.focal * question.size[0]
     state, fits, sigma = tripod.solve(tracks, question.views, question.size, guess, zoom, known, options.loss)
     question.step()
-    if state.posed.sum() < max(3, ENOUGH * question.views) or fits.sum() < 8 * question.views:
+    if not enough(state) or fits.sum() < 8 * question.views:
         raise unsolved(int(state.posed.sum()), question.views)
     sigma = sigma if sigma is None or known else float(np.hypot(sigma, focal.FOOTAGE))
     lens = "zoom" if zoom else "known" if known else "fixed"
@@ -229,7 +234,7 @@ def stood(question: Question, tracks: Tracks, found: Diagnosis) -> Solved:
     guess = question.focal or unknowns.WIDTHS * max(question.size)
     state, fits, _ = tripod.solve(tracks, question.views, question.size, guess, False, True, question.options.loss, bends=False)
     question.step()
-    if state.posed.sum() < max(3, ENOUGH * question.views):
+    if not enough(state):
         raise unsolved(int(state.posed.sum()), question.views)
     still = replace(state, pose=np.tile(state.pose[state.posed][:1], (question.views, 1, 1)))
     method = "the camera's slightest turns, by a lens that is given or assumed"
